@@ -1,0 +1,138 @@
+//! Every limit of the server, derived where it can be and asserted when it is compiled.
+//!
+//! Numbers with a source in the AWS documentation keep the AWS meaning; the others say why.
+
+use crate::base::aligned::BLOCK;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+// ---- Records and batches ------------------------------------------------------------------
+
+/// Partition key: at most 256 Unicode characters (AWS API, `PartitionKey`).
+pub const KEY_CHARS_MAX: usize = 256;
+/// The same in UTF-8 bytes.
+pub const KEY_BYTES_MAX: usize = KEY_CHARS_MAX * 4;
+/// Default largest record, data and key together (AWS: `MaxRecordSizeInKiB` 1024).
+pub const RECORD_BYTES_DEFAULT: usize = MIB;
+/// Largest value a stream may set (AWS: 10240 KiB).
+pub const RECORD_BYTES_MAX: usize = 10 * MIB;
+/// Records in one put (AWS: `PutRecords`).
+pub const PUT_RECORDS_MAX: usize = 500;
+/// Data and keys in one put (AWS: 10 MiB).
+pub const PUT_BYTES_MAX: usize = 10 * MIB;
+/// Bytes of a batch body: the data and keys of a full put, and each record's own framing.
+pub const BATCH_BODY_BYTES_MAX: usize =
+    PUT_BYTES_MAX + PUT_RECORDS_MAX * (RECORD_HEADER_BYTES + EXPLICIT_HASH_KEY_BYTES);
+/// Fixed part in front of each record: lengths and flags.
+pub const RECORD_HEADER_BYTES: usize = 8;
+/// An explicit hash key, when a record has one.
+pub const EXPLICIT_HASH_KEY_BYTES: usize = 16;
+/// The batch header: one for client part and stamped part.
+pub const BATCH_HEADER_BYTES: usize = 128;
+/// A batch, header and body.
+pub const BATCH_BYTES_MAX: usize = BATCH_HEADER_BYTES + BATCH_BODY_BYTES_MAX;
+
+// ---- Frames -------------------------------------------------------------------------------
+
+/// The header of every frame.
+pub const FRAME_HEADER_BYTES: usize = 24;
+/// Payload of a frame: a full put and its routing fields. Larger answers are cut into frames.
+pub const FRAME_PAYLOAD_MAX: usize = BATCH_BYTES_MAX + 512;
+/// Payload of a frame that carries no batch: names, shard maps and listings.
+pub const CONTROL_PAYLOAD_MAX: usize = 4 * MIB;
+/// Bytes of batches in one push or get answer, unless a single batch is larger.
+pub const READ_BYTES_MAX: usize = MIB;
+/// The longest wait of a long poll, in ms; also bounds what a vanished client can hold.
+pub const LONG_POLL_MS_MAX: u32 = 30_000;
+/// Requests of one connection that may wait for their answers.
+pub const CONNECTION_IN_FLIGHT_MAX: usize = 4096;
+/// Subscriptions of one connection.
+pub const CONNECTION_SUBSCRIPTIONS_MAX: usize = 4096;
+/// Answers waiting for a client that does not read; above it, its requests wait too.
+pub const CONNECTION_OUT_BYTES_MAX: usize = 4 * MIB;
+
+// ---- Names --------------------------------------------------------------------------------
+
+/// Stream and consumer names (AWS API: 1 … 128 of `[a-zA-Z0-9_.-]`).
+pub const NAME_BYTES_MAX: usize = 128;
+/// Shards of one stream in one call (AWS: `UpdateShardCount` target).
+pub const STREAM_SHARDS_MAX: usize = 10_000;
+/// Retention (AWS: 24 h default, 24 … 8760 h).
+pub const RETENTION_HOURS_DEFAULT: u32 = 24;
+/// See [`RETENTION_HOURS_DEFAULT`].
+pub const RETENTION_HOURS_MAX: u32 = 8760;
+/// An iterator's life (AWS: 300 s).
+pub const ITERATOR_LIFE_MS: u64 = 300_000;
+/// Consumers of one stream (AWS: 20).
+pub const CONSUMERS_MAX: usize = 20;
+
+// ---- Quotas of the `aws` profile (AWS: "Quotas and limits") --------------------------------
+
+/// Bytes a second into a shard.
+pub const SHARD_IN_BYTES: u64 = MIB as u64;
+/// Records a second into a shard.
+pub const SHARD_IN_RECORDS: u64 = 1000;
+/// Burst of a shard for large records: 10 MiB, refilled at 1 MiB/s.
+pub const SHARD_IN_BURST_BYTES: u64 = 10 * MIB as u64;
+/// Bytes a second out of a shard, to all callers of get together, and to each consumer.
+pub const SHARD_OUT_BYTES: u64 = 2 * MIB as u64;
+/// Gets a second from a shard.
+pub const SHARD_READS: u64 = 5;
+
+// ---- Journal and segments -----------------------------------------------------------------
+
+/// Journal files of a core. Four: one written, one being freed, two to absorb a burst.
+pub const JOURNAL_FILES: u64 = 4;
+/// Default size of a journal file.
+pub const JOURNAL_FILE_BYTES: u64 = 64 * MIB as u64;
+/// Smallest that holds a checkpoint and the largest batch.
+pub const JOURNAL_FILE_BYTES_MIN: u64 = 16 * MIB as u64;
+/// A commit is filled up to this; only a single larger batch makes a larger one.
+pub const COMMIT_BYTES_MAX: usize = MIB;
+/// Write-behind pieces: larger ones double the commit's p99 (measured, design §3.5).
+pub const SEGMENT_WRITE_BYTES: usize = 256 * KIB;
+/// A segment file is sealed at this size.
+pub const SEGMENT_BYTES: u64 = 64 * MIB as u64;
+/// One sync of a segment for this much write-behind.
+pub const SEGMENT_SYNC_BYTES: u64 = 64 * MIB as u64;
+/// One sparse index entry for each of these.
+pub const INDEX_INTERVAL_BYTES: u64 = 32 * KIB as u64;
+/// A catch-up read.
+pub const CATCH_UP_READ_BYTES: usize = 256 * KIB;
+
+// ---- Memory of a core ---------------------------------------------------------------------
+
+/// Recent durable batches kept for push and near-tip reads, over all shards of a core.
+pub const TAIL_BYTES: usize = 64 * MIB;
+/// Staged or durable bytes that no segment holds yet; above it, new puts wait in their sockets.
+pub const UNFLUSHED_BYTES_MAX: usize = 96 * MIB;
+/// What one read from a socket may bring.
+pub const RECEIVE_BYTES: usize = 256 * KIB;
+/// Frames that are still arriving, over all connections of a core.
+pub const PARTIAL_FRAMES_BYTES_MAX: usize = 64 * MIB;
+/// Catch-up reads in flight on a core.
+pub const CATCH_UP_READS_MAX: usize = 16;
+/// Messages from one core that wait for another.
+pub const MAILBOX_MESSAGES: usize = 1024;
+
+// ---- Host ---------------------------------------------------------------------------------
+
+/// Rings and registered buffers need this much lockable memory, per core.
+pub const MEMLOCK_BYTES_MIN: u64 = 512 * KIB as u64;
+/// Files and sockets; below it a few hundred clients exhaust the process.
+pub const NOFILE_MIN: u64 = 1024;
+
+const _: () = assert!(BATCH_BYTES_MAX < u32::MAX as usize, "lengths are 32 bits on the wire");
+const _: () = assert!(FRAME_PAYLOAD_MAX > BATCH_BYTES_MAX, "a full put fits a frame");
+const _: () = assert!(COMMIT_BYTES_MAX.is_multiple_of(BLOCK), "commits are whole blocks");
+const _: () = assert!(
+    JOURNAL_FILE_BYTES_MIN as usize > BATCH_BYTES_MAX + 2 * MIB,
+    "the largest batch and a checkpoint fit one journal file"
+);
+const _: () = assert!(
+    UNFLUSHED_BYTES_MAX as u64 <= (JOURNAL_FILES - 1) * JOURNAL_FILE_BYTES,
+    "what memory may hold unflushed, the journal can hold too"
+);
+const _: () =
+    assert!(PARTIAL_FRAMES_BYTES_MAX > FRAME_PAYLOAD_MAX, "one full put can always arrive");

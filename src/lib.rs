@@ -1,0 +1,5 @@
+//! Shardway.
+pub mod base;
+pub mod log;
+pub mod record;
+pub mod wire;

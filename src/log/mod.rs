@@ -1,0 +1,7 @@
+#![doc = include_str!("FORMAT.md")]
+
+pub mod checkpoint;
+pub mod commit;
+pub mod index;
+pub mod layout;
+pub mod segment_header;

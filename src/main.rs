@@ -1,0 +1,2 @@
+//! shardway
+fn main() {}
