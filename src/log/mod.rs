@@ -3,5 +3,8 @@
 pub mod checkpoint;
 pub mod commit;
 pub mod index;
+pub mod journal;
 pub mod layout;
 pub mod segment_header;
+pub mod segment_writer;
+pub mod staging;

@@ -10,6 +10,7 @@ mod view;
 
 pub use builder::{BatchBuilder, TooLarge};
 pub use hash_key::{HashKey, HashRange};
+pub(crate) use header::header_crc;
 pub use header::{BatchHeader, HeaderError, Stamp, stamp_in_place};
 pub use view::{BatchView, InvalidBatch, RecordRef, Records};
 

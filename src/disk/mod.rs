@@ -1,0 +1,3 @@
+//! Rank 2: the only file I/O. `dma` serves running cores through their io_uring.
+
+pub mod dma;

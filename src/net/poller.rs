@@ -1,0 +1,115 @@
+//! One epoll set per core, awaited through the core's ring.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use glommio::io::PollableFd;
+
+/// What the owner of a descriptor gets back when it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token(pub u64);
+
+/// A descriptor that is ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready {
+    /// Whose.
+    pub token: Token,
+    /// Bytes, a connection, an end or an error can be read.
+    pub readable: bool,
+    /// Bytes can be written again.
+    pub writable: bool,
+}
+
+/// Readiness of many descriptors, level-triggered.
+#[derive(Debug)]
+pub struct Poller {
+    epoll: PollableFd<OwnedFd>,
+    events: Vec<libc::epoll_event>,
+}
+
+/// Events of one turn. More stay in the kernel for the next.
+const EVENTS_MAX: usize = 256;
+
+impl Poller {
+    /// An empty set. Must be called inside the core's executor.
+    pub fn new() -> io::Result<Poller> {
+        // SAFETY: epoll_create1 takes no pointers.
+        let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: the descriptor was just made and nobody else owns it.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let epoll = PollableFd::new(fd).map_err(|e| io::Error::other(e.to_string()))?;
+        Ok(Poller { epoll, events: Vec::with_capacity(EVENTS_MAX) })
+    }
+
+    /// Adds a descriptor, which must leave the set by being closed.
+    pub fn add(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, true, false)
+    }
+
+    /// Changes what a descriptor waits for.
+    pub fn set(&self, fd: impl AsFd, token: Token, read: bool, write: bool) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token, read, write)
+    }
+
+    /// Takes a descriptor out, to give it to another core.
+    pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, Token(0), false, false)
+    }
+
+    fn control(
+        &self,
+        operation: i32,
+        fd: impl AsFd,
+        token: Token,
+        read: bool,
+        write: bool,
+    ) -> io::Result<()> {
+        let mut events = 0;
+        if read {
+            events |= (libc::EPOLLIN | libc::EPOLLRDHUP) as u32;
+        }
+        if write {
+            events |= libc::EPOLLOUT as u32;
+        }
+        let mut event = libc::epoll_event { events, u64: token.0 };
+        let (epoll, fd) = (self.epoll.as_raw_fd(), fd.as_fd().as_raw_fd());
+        // SAFETY: both descriptors are open and `event` outlives the call.
+        check(unsafe { libc::epoll_ctl(epoll, operation, fd, &mut event) }).map(|_| ())
+    }
+
+    /// Waits until a descriptor is ready. Other tasks of the core run meanwhile.
+    pub async fn wait(&self) -> io::Result<()> {
+        self.epoll.readable().await.map_err(Into::into)
+    }
+
+    /// Takes what is ready now into `ready`, without waiting.
+    pub fn take(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
+        self.events.clear();
+        let (fd, events) = (self.epoll.as_raw_fd(), self.events.as_mut_ptr());
+        // SAFETY: `events` has room for EVENTS_MAX entries, and the kernel fills as many as it
+        // returns.
+        let n = unsafe { libc::epoll_wait(fd, events, EVENTS_MAX as i32, 0) };
+        let n = match check(n) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
+            other => other?,
+        };
+        // SAFETY: the kernel has filled the first `n` entries.
+        unsafe { self.events.set_len(n as usize) };
+        ready.clear();
+        ready.extend(self.events.iter().map(|event| {
+            let events = event.events as i32;
+            let broken = events & (libc::EPOLLERR | libc::EPOLLHUP) != 0;
+            Ready {
+                token: Token(event.u64),
+                readable: events & (libc::EPOLLIN | libc::EPOLLRDHUP) != 0 || broken,
+                writable: events & libc::EPOLLOUT != 0 || broken,
+            }
+        }));
+        Ok(())
+    }
+}
+
+/// A negative result of a system call as its error.
+pub(super) fn check(result: i32) -> io::Result<i32> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

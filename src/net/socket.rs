@@ -1,0 +1,93 @@
+//! A connected TCP socket that never blocks.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use super::iovecs::IoVecs;
+
+/// Outcome of a receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// The peer has closed its side.
+    Closed,
+}
+
+/// Outcome of a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// So many bytes.
+    Bytes(usize),
+    /// The peer's window is full.
+    Full,
+}
+
+/// A socket. `Send`, so that a core can hand it to another.
+#[derive(Debug)]
+pub struct Socket(TcpStream);
+
+impl Socket {
+    /// Takes over an accepted stream: no blocking, no delay of small frames.
+    pub fn new(stream: TcpStream) -> io::Result<Socket> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        Ok(Socket(stream))
+    }
+
+    /// The other end.
+    pub fn peer(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+
+    /// Receives into `into`, which is not empty.
+    pub fn receive(&self, into: &mut [u8]) -> io::Result<Received> {
+        assert!(!into.is_empty(), "a receive has room");
+        loop {
+            let (fd, len) = (self.0.as_raw_fd(), into.len());
+            // SAFETY: the kernel writes at most `len` bytes into `into`.
+            let n = unsafe { libc::recv(fd, into.as_mut_ptr().cast(), len, libc::MSG_DONTWAIT) };
+            if n > 0 {
+                return Ok(Received::Bytes(n as usize));
+            }
+            if n == 0 {
+                return Ok(Received::Closed);
+            }
+            match io::Error::last_os_error() {
+                e if e.kind() == io::ErrorKind::WouldBlock => return Ok(Received::Nothing),
+                e if e.kind() == io::ErrorKind::Interrupted => {}
+                e => return Err(e),
+            }
+        }
+    }
+
+    /// Sends as much of `parts` as fits now, in one system call.
+    pub fn send(&self, parts: &mut IoVecs<'_>) -> io::Result<Sent> {
+        loop {
+            // SAFETY: an all-zero msghdr is valid: no name, no control data.
+            let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+            message.msg_iov = parts.as_mut_ptr();
+            message.msg_iovlen = parts.len();
+            let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+            // SAFETY: the parts borrow live memory for as long as `parts` exists.
+            let n = unsafe { libc::sendmsg(self.0.as_raw_fd(), &message, flags) };
+            if n >= 0 {
+                return Ok(Sent::Bytes(n as usize));
+            }
+            match io::Error::last_os_error() {
+                e if e.kind() == io::ErrorKind::WouldBlock => return Ok(Sent::Full),
+                e if e.kind() == io::ErrorKind::Interrupted => {}
+                e => return Err(e),
+            }
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
