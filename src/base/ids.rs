@@ -111,6 +111,18 @@ impl fmt::Display for CoreId {
     }
 }
 
+/// A connection: which core serves it, and which of its connections it is. The generation tells a
+/// new connection from an old one in the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId {
+    /// The core that owns the socket.
+    pub core: CoreId,
+    /// Place in that core's table.
+    pub index: u32,
+    /// Grows each time the place is used again.
+    pub generation: u32,
+}
+
 /// Wall-clock time in milliseconds since the Unix epoch.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

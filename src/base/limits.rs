@@ -107,8 +107,8 @@ pub const CATCH_UP_READ_BYTES: usize = 256 * KIB;
 pub const TAIL_BYTES: usize = 64 * MIB;
 /// Staged or durable bytes that no segment holds yet; above it, new puts wait in their sockets.
 pub const UNFLUSHED_BYTES_MAX: usize = 96 * MIB;
-/// What one read from a socket may bring.
-pub const RECEIVE_BYTES: usize = 256 * KIB;
+/// The receive buffer of a core, and what one connection may bring in a turn.
+pub const RECEIVE_BYTES: usize = MIB;
 /// Frames that are still arriving, over all connections of a core.
 pub const PARTIAL_FRAMES_BYTES_MAX: usize = 64 * MIB;
 /// Catch-up reads in flight on a core.

@@ -149,3 +149,45 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
 fn io_error(error: GlommioError<()>) -> io::Error {
     error.into()
 }
+
+/// A part of bytes that somebody else keeps too: in memory since they were written, or read.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    bytes: ChunkBytes,
+    start: usize,
+    len: usize,
+}
+
+#[derive(Clone, Debug)]
+enum ChunkBytes {
+    Written(SharedBuf),
+    Read(ReadBuf),
+}
+
+impl Chunk {
+    /// `len` bytes from `start` of a written buffer.
+    #[must_use]
+    pub fn written(bytes: SharedBuf, start: usize, len: usize) -> Chunk {
+        assert!(start + len <= bytes.len(), "a chunk lies inside its buffer");
+        Chunk { bytes: ChunkBytes::Written(bytes), start, len }
+    }
+
+    /// `len` bytes from `start` of a read buffer.
+    #[must_use]
+    pub fn read(bytes: ReadBuf, start: usize, len: usize) -> Chunk {
+        assert!(start + len <= bytes.len(), "a chunk lies inside its buffer");
+        Chunk { bytes: ChunkBytes::Read(bytes), start, len }
+    }
+}
+
+impl Deref for Chunk {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        let bytes: &[u8] = match &self.bytes {
+            ChunkBytes::Written(bytes) => bytes,
+            ChunkBytes::Read(bytes) => bytes,
+        };
+        &bytes[self.start..self.start + self.len]
+    }
+}

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::aligned::{BLOCK, round_down, round_up};
+use crate::base::aligned::{round_down, round_up};
 use crate::base::ids::{Millis, Seq, ShardKey, Term};
 use crate::base::limits::{SEGMENT_BYTES, SEGMENT_WRITE_BYTES};
 use crate::disk::dma::{SharedBuf, WriteBuf};

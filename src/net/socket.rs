@@ -38,6 +38,11 @@ impl Socket {
         Ok(Socket(stream))
     }
 
+    /// A second handle of the same connection, for another core.
+    pub fn try_clone(&self) -> io::Result<Socket> {
+        self.0.try_clone().map(Socket)
+    }
+
     /// The other end.
     pub fn peer(&self) -> io::Result<SocketAddr> {
         self.0.peer_addr()

@@ -1,0 +1,184 @@
+//! One subscription, and the requests that share its way of reading.
+
+use std::time::Instant;
+
+use crate::base::clock::Now;
+use crate::base::ids::{Millis, Seq, SessionId};
+use crate::base::limits::{CATCH_UP_READ_BYTES, READ_BYTES_MAX};
+use crate::disk::dma::Chunk;
+use crate::fanout::effects::{Effect, Effects, ReadJob, ReadPurpose};
+use crate::log::reader::Wanted;
+use crate::log::segment_writer::MemoryBatch;
+use crate::log::staging::ShardSlot;
+use crate::quota::ShardOut;
+use crate::shard::{ReadSource, Shard};
+
+/// Place and generation of a subscription among those of its shard's home core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SubscriptionId {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+/// A get that waits for records or for a read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GetRequest {
+    /// Who asked.
+    pub session: SessionId,
+    /// The request.
+    pub correlation: u64,
+    /// Whose records.
+    pub slot: ShardSlot,
+    /// The next record wanted.
+    pub from: Seq,
+    /// At most so many records.
+    pub limit: u32,
+    /// At most so many bytes.
+    pub bytes_max: u32,
+    /// Answer empty at this time.
+    pub deadline: Instant,
+}
+
+/// A position by time that waits for a read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeekRequest {
+    /// Who asked.
+    pub session: SessionId,
+    /// The request.
+    pub correlation: u64,
+    /// Whose records.
+    pub slot: ShardSlot,
+    /// A subscription to open at what is found; without one the answer is an iterator.
+    pub subscribe: Option<NewSubscription>,
+}
+
+/// What a client chose when it subscribed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSubscription {
+    /// Its own number of it.
+    pub wire_id: u32,
+    /// The consumer.
+    pub consumer: String,
+    /// Bytes it accepts.
+    pub credit: u64,
+}
+
+/// A cursor with credit.
+#[derive(Debug)]
+pub struct Subscription {
+    pub(super) id: SubscriptionId,
+    pub(super) session: SessionId,
+    pub(super) slot: ShardSlot,
+    pub(super) new: NewSubscription,
+    pub(super) cursor: Seq,
+    /// Bytes still accepted. The last batch of a push may overdraw it; then nothing more goes out
+    /// until the client has granted more than that.
+    pub(super) credit: i64,
+    pub(super) quota: ShardOut,
+    /// A read is on its way.
+    pub(super) reading: bool,
+    /// Its connection has enough to send already.
+    pub(super) blocked: bool,
+}
+
+impl Subscription {
+    /// Sends what credit, quota and connection allow.
+    pub(super) fn pump(&mut self, shard: &Shard, now: Now, effects: &mut Effects) {
+        while !self.reading && !self.blocked && self.credit > 0 && self.quota.has_bytes(now.mono) {
+            match shard.source(self.cursor) {
+                ReadSource::Tip => return,
+                ReadSource::Tail => self.push_tail(shard, now, effects),
+                ReadSource::Segment(place) => {
+                    let wanted = Wanted {
+                        from: self.cursor,
+                        not_before: shard.retention_cutoff(now.wall),
+                        bytes_max: CATCH_UP_READ_BYTES.min(self.credit as usize),
+                        records_max: u64::from(u32::MAX),
+                    };
+                    self.reading = true;
+                    let purpose = ReadPurpose::Push(self.id);
+                    effects.reads.push(ReadJob { slot: self.slot, place, wanted, purpose });
+                }
+            }
+        }
+    }
+
+    /// One push of batches in memory.
+    fn push_tail(&mut self, shard: &Shard, now: Now, effects: &mut Effects) {
+        let cutoff = shard.retention_cutoff(now.wall);
+        let bytes_max = READ_BYTES_MAX.min(self.credit as usize);
+        let (mark, mut bytes, mut first, mut arrival) = (effects.mark(), 0, None, Millis(0));
+        for batch in shard.tail_from(self.cursor) {
+            if batch.arrival < cutoff {
+                self.cursor = batch.end();
+                continue;
+            }
+            if first.is_some() && bytes + batch.bytes as usize > bytes_max {
+                break;
+            }
+            first.get_or_insert(self.cursor.max(batch.base));
+            bytes += batch.bytes as usize;
+            arrival = batch.arrival;
+            self.cursor = batch.end();
+            effects.chunks.push(chunk_of(batch));
+        }
+        if let Some(first) = first {
+            let behind_ms = shard.behind_ms(self.cursor, arrival);
+            self.push(now, mark, bytes, first, behind_ms, effects);
+        }
+    }
+
+    /// Batches that were read from disk.
+    pub(super) fn push_read(
+        &mut self,
+        shard: &Shard,
+        now: Now,
+        read: ReadBatches,
+        effects: &mut Effects,
+    ) {
+        let (mark, bytes) = (effects.mark(), read.chunk.len());
+        effects.chunks.push(read.chunk);
+        self.cursor = read.next;
+        let behind_ms = shard.behind_ms(self.cursor, read.arrival);
+        self.push(now, mark, bytes, read.first, behind_ms, effects);
+    }
+
+    fn push(
+        &mut self,
+        now: Now,
+        mark: u32,
+        bytes: usize,
+        first: Seq,
+        behind_ms: u64,
+        effects: &mut Effects,
+    ) {
+        self.credit -= bytes as i64;
+        self.quota.take_bytes(now.mono, bytes as u64);
+        effects.list.push(Effect::Push {
+            session: self.session,
+            subscription: self.new.wire_id,
+            first,
+            behind_ms,
+            chunks: effects.since(mark),
+        });
+    }
+}
+
+/// What a read from a segment brought.
+#[derive(Debug)]
+pub struct ReadBatches {
+    /// The batches.
+    pub chunk: Chunk,
+    /// First record that belongs to the answer.
+    pub first: Seq,
+    /// Behind the last.
+    pub next: Seq,
+    /// When the last arrived.
+    pub arrival: Millis,
+}
+
+/// A batch in memory as bytes to send.
+#[must_use]
+pub fn chunk_of(batch: &MemoryBatch) -> Chunk {
+    Chunk::written(batch.buffer.clone(), batch.offset as usize, batch.bytes as usize)
+}

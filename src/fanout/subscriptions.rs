@@ -1,0 +1,220 @@
+//! All subscriptions to the shards of a core.
+
+use std::collections::HashMap;
+
+use crate::base::clock::Now;
+use crate::base::error::{ApiError, ErrorCode};
+use crate::base::ids::{Seq, SessionId};
+use crate::fanout::effects::{Effect, Effects};
+use crate::fanout::subscription::{NewSubscription, ReadBatches, Subscription, SubscriptionId};
+use crate::log::staging::ShardSlot;
+use crate::quota::ShardOut;
+use crate::shard::Shard;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    places: Vec<Place>,
+    free: Vec<u32>,
+    by_shard: HashMap<ShardSlot, Vec<SubscriptionId>>,
+    by_session: HashMap<SessionId, Vec<SubscriptionId>>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    generation: u32,
+    subscription: Option<Subscription>,
+}
+
+/// The outcome of opening a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// The new subscription.
+    pub id: SubscriptionId,
+}
+
+impl Subscriptions {
+    /// Number of open subscriptions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Opens a subscription at `start`. One of the same consumer on the shard ends: it is taken
+    /// over.
+    pub fn open(
+        &mut self,
+        session: SessionId,
+        slot: ShardSlot,
+        shard: &Shard,
+        new: NewSubscription,
+        start: Seq,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Subscribed {
+        self.take_over(slot, &new.consumer, effects);
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            (self.places.len() - 1) as u32
+        });
+        let place = &mut self.places[index as usize];
+        place.generation += 1;
+        let id = SubscriptionId { index, generation: place.generation };
+        place.subscription = Some(Subscription {
+            id,
+            session,
+            slot,
+            cursor: start,
+            credit: i64::try_from(new.credit).unwrap_or(i64::MAX),
+            quota: ShardOut::new(&shard.options().limits, now.mono),
+            reading: false,
+            blocked: false,
+            new,
+        });
+        self.by_shard.entry(slot).or_default().push(id);
+        self.by_session.entry(session).or_default().push(id);
+        Subscribed { id }
+    }
+
+    fn take_over(&mut self, slot: ShardSlot, consumer: &str, effects: &mut Effects) {
+        let ids = self.by_shard.get(&slot).into_iter().flatten();
+        let same = ids.copied().find(|id| {
+            self.get(*id).is_some_and(|subscription| subscription.new.consumer == consumer)
+        });
+        if let Some(id) = same {
+            let error = ApiError::new(
+                ErrorCode::ResourceInUse,
+                format!("another subscription of consumer {consumer} has taken this one over"),
+            );
+            self.end(id, error, effects);
+        }
+    }
+
+    /// Grants more bytes.
+    pub fn credit(&mut self, session: SessionId, wire_id: u32, bytes: u64) -> Option<ShardSlot> {
+        let id = self.find(session, wire_id)?;
+        let subscription = self.get_mut(id)?;
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        subscription.credit = subscription.credit.saturating_add(bytes);
+        Some(subscription.slot)
+    }
+
+    /// Closes a subscription of a connection. False if it has no such subscription.
+    pub fn close(&mut self, session: SessionId, wire_id: u32) -> bool {
+        self.find(session, wire_id).map(|id| self.remove(id)).is_some()
+    }
+
+    /// Closes all subscriptions of a connection that has gone.
+    pub fn close_session(&mut self, session: SessionId) {
+        for id in self.by_session.remove(&session).unwrap_or_default() {
+            self.remove(id);
+        }
+    }
+
+    /// Ends all subscriptions of a shard.
+    pub fn end_shard(&mut self, slot: ShardSlot, error: &ApiError, effects: &mut Effects) {
+        for id in self.by_shard.get(&slot).cloned().unwrap_or_default() {
+            self.end(id, error.clone(), effects);
+        }
+    }
+
+    /// Ends one and tells its client.
+    pub fn end(&mut self, id: SubscriptionId, error: ApiError, effects: &mut Effects) {
+        if let Some(subscription) = self.remove(id) {
+            effects.list.push(Effect::SubscriptionEnd {
+                session: subscription.session,
+                subscription: subscription.new.wire_id,
+                continue_at: subscription.cursor,
+                error,
+            });
+        }
+    }
+
+    /// A connection has enough to send, or can take more again.
+    pub fn set_blocked(&mut self, session: SessionId, blocked: bool, slots: &mut Vec<ShardSlot>) {
+        for id in self.by_session.get(&session).cloned().unwrap_or_default() {
+            if let Some(subscription) = self.get_mut(id) {
+                subscription.blocked = blocked;
+                slots.push(subscription.slot);
+            }
+        }
+    }
+
+    /// Sends what can be sent to all subscriptions of a shard.
+    pub fn pump(&mut self, slot: ShardSlot, shard: &Shard, now: Now, effects: &mut Effects) {
+        let Some(ids) = self.by_shard.get(&slot) else { return };
+        for id in ids {
+            let place = &mut self.places[id.index as usize];
+            if let Some(subscription) = &mut place.subscription {
+                subscription.pump(shard, now, effects);
+            }
+        }
+    }
+
+    /// Shards with subscriptions, for the regular look at quotas that have filled up again.
+    pub fn slots(&self, slots: &mut Vec<ShardSlot>) {
+        slots.extend(self.by_shard.iter().filter(|(_, ids)| !ids.is_empty()).map(|(s, _)| *s));
+    }
+
+    /// A read for a subscription is done. `None`: nothing was found up to `skip_to`.
+    pub fn read_done(
+        &mut self,
+        id: SubscriptionId,
+        shard: &Shard,
+        now: Now,
+        outcome: Result<ReadBatches, Seq>,
+        effects: &mut Effects,
+    ) {
+        // It may have been closed meanwhile.
+        let Some(subscription) = self.get_mut(id) else { return };
+        subscription.reading = false;
+        match outcome {
+            Ok(read) => subscription.push_read(shard, now, read, effects),
+            Err(skip_to) => subscription.cursor = subscription.cursor.max(skip_to),
+        }
+        subscription.pump(shard, now, effects);
+    }
+
+    fn find(&self, session: SessionId, wire_id: u32) -> Option<SubscriptionId> {
+        let ids = self.by_session.get(&session)?;
+        ids.iter().copied().find(|id| self.get(*id).is_some_and(|s| s.new.wire_id == wire_id))
+    }
+
+    /// Whether a connection uses this number already.
+    #[must_use]
+    pub fn has(&self, session: SessionId, wire_id: u32) -> bool {
+        self.find(session, wire_id).is_some()
+    }
+
+    fn get(&self, id: SubscriptionId) -> Option<&Subscription> {
+        let place = self.places.get(id.index as usize)?;
+        place.subscription.as_ref().filter(|_| place.generation == id.generation)
+    }
+
+    fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
+        let place = self.places.get_mut(id.index as usize)?;
+        place.subscription.as_mut().filter(|_| place.generation == id.generation)
+    }
+
+    fn remove(&mut self, id: SubscriptionId) -> Option<Subscription> {
+        self.get(id)?;
+        let subscription = self.places[id.index as usize].subscription.take()?;
+        self.free.push(id.index);
+        if let Some(ids) = self.by_shard.get_mut(&subscription.slot) {
+            ids.retain(|other| *other != id);
+        }
+        if let Some(ids) = self.by_session.get_mut(&subscription.session) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_session.remove(&subscription.session);
+            }
+        }
+        Some(subscription)
+    }
+}

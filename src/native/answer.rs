@@ -1,0 +1,207 @@
+//! Effects of a turn become frames of this core's connections, or messages to other cores.
+
+use crate::base::error::ErrorCode;
+use crate::base::ids::SessionId;
+use crate::disk::dma::Chunk;
+use crate::fanout::{Effect, Effects};
+use crate::metrics::Counter;
+use crate::native::pending::Pending;
+use crate::native::session::Session;
+use crate::native::sessions::{Outgoing, Sessions};
+use crate::service::{Core, Message};
+use crate::wire::error::ErrorFrame;
+use crate::wire::frame::{Opcode, write_frame, write_frame_with_body};
+use crate::wire::put::{PutRun, write_put_answer};
+use crate::wire::read::GetAnswer;
+use crate::wire::subscribe::{Push, SubscribeAnswer, SubscriptionEnd};
+
+impl Sessions {
+    /// Writes the effects of a turn into their connections and starts them anew.
+    pub fn deliver(&mut self, core: &mut Core) {
+        if core.effects.list.is_empty() {
+            return;
+        }
+        let mut effects = std::mem::take(&mut core.effects);
+        let mut list = std::mem::take(&mut effects.list);
+        for effect in list.drain(..) {
+            if let Effect::Push { chunks, .. } = &effect {
+                let bytes: usize = effects.chunks(*chunks).iter().map(|c| c.len()).sum();
+                core.metrics.add(Counter::PushBytes, bytes as u64);
+            }
+            let session = session_of(&effect);
+            if session.core == self.me {
+                self.deliver_here(session, effect, &effects);
+            } else {
+                self.deliver_there(session, effect, &effects);
+            }
+        }
+        effects.list = list;
+        effects.chunks.clear();
+        // Reads that this turn asked for are still the runtime's to take.
+        core.effects = effects;
+    }
+
+    /// A part of a put was done by another core.
+    pub fn put_part_done(
+        &mut self,
+        session: SessionId,
+        correlation: u64,
+        part: Option<u16>,
+        run: PutRun,
+        message: String,
+    ) {
+        let effect = Effect::PutDone { session, correlation, part, run, message };
+        self.deliver_here(session, effect, &Effects::default());
+    }
+
+    /// A frame for a connection here came from another core.
+    pub fn frame(&mut self, id: SessionId, bytes: &[u8]) {
+        let stopping = self.is_stopping();
+        let Some(session) = self.get_mut(id) else { return };
+        session.outbound.frames(|out| out.extend_from_slice(bytes));
+        if !is_unasked(bytes) {
+            Self::answered(stopping, session);
+        }
+        self.touch(id);
+    }
+
+    fn deliver_here(&mut self, id: SessionId, effect: Effect, effects: &Effects) {
+        let effect = match effect {
+            Effect::PutDone { session, correlation, part: Some(part), run, message } => {
+                let done = self.pending.done(session, correlation, part, run, message);
+                let Some(whole) = done else { return };
+                return self.answer_whole_put(id, correlation, &whole);
+            }
+            effect => effect,
+        };
+        let stopping = self.is_stopping();
+        let Some(session) = self.get_mut(id) else { return };
+        let unasked = matches!(effect, Effect::Push { .. } | Effect::SubscriptionEnd { .. });
+        if let Effect::SubscriptionEnd { subscription, .. } = &effect {
+            session.subscriptions.remove(subscription);
+        }
+        write_effect(session, &effect, effects);
+        if !unasked {
+            Self::answered(stopping, session);
+        }
+        self.touch(id);
+    }
+
+    fn answer_whole_put(&mut self, id: SessionId, correlation: u64, whole: &Pending) {
+        let stopping = self.is_stopping();
+        let Some(session) = self.get_mut(id) else { return };
+        let runs: Vec<PutRun> = whole.runs.iter().flatten().copied().collect();
+        session.outbound.frames(|out| {
+            write_frame(out, Opcode::PutAnswer, correlation, |w| {
+                let run_of: &[u16] = if runs.len() == 1 { &[] } else { &whole.run_of };
+                write_put_answer(w, &runs, &whole.message, run_of);
+            });
+        });
+        Self::answered(stopping, session);
+        self.touch(id);
+    }
+
+    fn deliver_there(&mut self, session: SessionId, effect: Effect, effects: &Effects) {
+        let message = match effect {
+            Effect::PutDone { session, correlation, part, run, message } => {
+                Message::PutDone { session, correlation, part, run, message }
+            }
+            effect => {
+                let mut bytes = Vec::new();
+                let body = write_head(&mut bytes, &effect, effects);
+                for chunk in body {
+                    bytes.extend_from_slice(chunk);
+                }
+                Message::Frame { session, bytes }
+            }
+        };
+        self.outgoing.push(Outgoing { to: session.core, message });
+    }
+}
+
+fn session_of(effect: &Effect) -> SessionId {
+    match effect {
+        Effect::PutDone { session, .. }
+        | Effect::Push { session, .. }
+        | Effect::SubscriptionEnd { session, .. }
+        | Effect::GetDone { session, .. }
+        | Effect::IteratorDone { session, .. }
+        | Effect::Subscribed { session, .. }
+        | Effect::Unsubscribed { session, .. }
+        | Effect::Failed { session, .. } => *session,
+    }
+}
+
+/// Whether a whole frame is one that the server sends without being asked.
+fn is_unasked(frame: &[u8]) -> bool {
+    let opcode = u16::from_le_bytes([frame[4], frame[5]]);
+    opcode == Opcode::Push as u16 || opcode == Opcode::SubscriptionEnd as u16
+}
+
+fn write_effect(session: &mut Session, effect: &Effect, effects: &Effects) {
+    let mut body: &[Chunk] = &[];
+    session.outbound.frames(|out| body = write_head(out, effect, effects));
+    for chunk in body {
+        session.outbound.chunk(chunk);
+    }
+}
+
+/// Writes the frame of an effect up to its batches, and returns those.
+fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &'a [Chunk] {
+    match effect {
+        Effect::PutDone { correlation, run, message, .. } => {
+            write_frame(out, Opcode::PutAnswer, *correlation, |w| {
+                write_put_answer(w, std::slice::from_ref(run), message, &[]);
+            });
+        }
+        Effect::Push { subscription, first, behind_ms, chunks, .. } => {
+            let body = effects.chunks(*chunks);
+            let (subscription, first, behind_ms) = (*subscription, *first, *behind_ms);
+            let push = Push { subscription, first, behind_ms, batches: &[] };
+            write_frame_with_body(out, Opcode::Push, 0, bytes_of(body), |w| push.write_prefix(w));
+            return body;
+        }
+        Effect::GetDone { correlation, iterator, behind_ms, first, end, chunks, .. } => {
+            let body = effects.chunks(*chunks);
+            let (behind_ms, first, end) = (*behind_ms, *first, *end);
+            let get = GetAnswer { next_iterator: iterator, behind_ms, first, end, batches: &[] };
+            let bytes = bytes_of(body);
+            write_frame_with_body(out, Opcode::GetAnswer, *correlation, bytes, |w| {
+                get.write_prefix(w);
+            });
+            return body;
+        }
+        Effect::SubscriptionEnd { subscription, continue_at, error, .. } => {
+            let end = SubscriptionEnd {
+                subscription: *subscription,
+                continue_at: *continue_at,
+                code: error.code,
+                message: &error.message,
+            };
+            write_frame(out, Opcode::SubscriptionEnd, 0, |w| end.write(w));
+        }
+        Effect::IteratorDone { correlation, iterator, .. } => {
+            write_frame(out, Opcode::GetIteratorAnswer, *correlation, |w| {
+                w.bytes(iterator);
+            });
+        }
+        Effect::Subscribed { correlation, start, .. } => {
+            let answer = SubscribeAnswer { start: *start };
+            write_frame(out, Opcode::SubscribeAnswer, *correlation, |w| answer.write(w));
+        }
+        Effect::Unsubscribed { correlation, .. } => {
+            write_frame(out, Opcode::UnsubscribeAnswer, *correlation, |_| {});
+        }
+        Effect::Failed { correlation, error, .. } => {
+            debug_assert!(error.code != ErrorCode::Protocol, "only sessions close connections");
+            write_frame(out, Opcode::Error, *correlation, |w| {
+                ErrorFrame::of(error, false).write(w);
+            });
+        }
+    }
+    &[]
+}
+
+fn bytes_of(chunks: &[Chunk]) -> usize {
+    chunks.iter().map(|chunk| chunk.len()).sum()
+}

@@ -1,0 +1,165 @@
+//! What cores say to each other. Owned data only; one message per batch, never per record.
+
+use std::sync::Arc;
+
+use crate::base::error::ApiError;
+use crate::base::ids::{CoreId, SessionId, ShardKey};
+use crate::base::stream::{Position, StreamOptions};
+use crate::catalog::View;
+use crate::fanout::NewSubscription;
+use crate::net::Socket;
+use crate::security::iterator::IteratorClaims;
+use crate::wire::put::PutRun;
+
+/// A message from one core to another.
+#[derive(Debug)]
+pub enum Message {
+    /// A connection whose client wants the other core, and the frames it has sent behind its
+    /// hello.
+    Handover {
+        /// The socket.
+        socket: Socket,
+        /// Correlation of the hello that is still to be answered.
+        hello: u64,
+        /// Bytes received behind it.
+        received: Vec<u8>,
+    },
+    /// Records for a shard at home there.
+    Put {
+        /// Who asked.
+        session: SessionId,
+        /// The request.
+        correlation: u64,
+        /// Which part of it.
+        part: Option<u16>,
+        /// The shard.
+        shard: ShardKey,
+        /// A checked batch.
+        batch: Vec<u8>,
+    },
+    /// What became of such records.
+    PutDone {
+        /// Who asked.
+        session: SessionId,
+        /// The request.
+        correlation: u64,
+        /// Which part of it.
+        part: Option<u16>,
+        /// The outcome.
+        run: PutRun,
+        /// Its reason, if it failed.
+        message: String,
+    },
+    /// A request for a shard at home there.
+    Shard(ShardRequest),
+    /// A whole frame for a connection of that core.
+    Frame {
+        /// Whose.
+        session: SessionId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// A connection has gone: its subscriptions and waiting requests end.
+    SessionClosed(SessionId),
+    /// A connection has enough to send, or takes more again.
+    SessionBlocked {
+        /// Which.
+        session: SessionId,
+        /// Which of the two.
+        blocked: bool,
+    },
+    /// A change of the catalog, for core 0.
+    Control(ControlRequest),
+    /// The catalog has changed.
+    ViewChanged(Arc<View>),
+    /// That core uses this version.
+    ViewInstalled {
+        /// Which core.
+        core: CoreId,
+        /// Version of the view.
+        version: u64,
+    },
+}
+
+/// A request about one shard.
+#[derive(Debug)]
+pub struct ShardRequest {
+    /// Who asked.
+    pub session: SessionId,
+    /// The request.
+    pub correlation: u64,
+    /// The shard.
+    pub shard: ShardKey,
+    /// What.
+    pub operation: ShardOperation,
+}
+
+/// What can be asked of a shard besides a put.
+#[derive(Debug)]
+pub enum ShardOperation {
+    /// A position as an iterator.
+    GetIterator(Position),
+    /// Records.
+    Get {
+        /// From here.
+        claims: IteratorClaims,
+        /// At most so many records.
+        limit: u32,
+        /// At most so many bytes.
+        bytes_max: u32,
+        /// Wait so long for the first.
+        wait_ms: u32,
+    },
+    /// Opens a subscription.
+    Subscribe {
+        /// What the client chose.
+        new: NewSubscription,
+        /// Where it starts.
+        position: Position,
+    },
+    /// Grants a subscription more bytes.
+    Credit {
+        /// The client's number of it.
+        wire_id: u32,
+        /// How many.
+        bytes: u64,
+    },
+    /// Ends a subscription.
+    Unsubscribe {
+        /// The client's number of it.
+        wire_id: u32,
+    },
+}
+
+/// A change of the catalog.
+#[derive(Debug)]
+pub struct ControlRequest {
+    /// Who asked.
+    pub session: SessionId,
+    /// The request.
+    pub correlation: u64,
+    /// What.
+    pub operation: ControlOperation,
+}
+
+/// What can change in the catalog.
+#[derive(Debug)]
+pub enum ControlOperation {
+    /// A new stream.
+    Create {
+        /// Name.
+        name: String,
+        /// Number of shards.
+        shards: u32,
+        /// The rest.
+        options: StreamOptions,
+    },
+    /// A stream and its records go.
+    Delete {
+        /// Name.
+        name: String,
+    },
+}
+
+/// The answer to a change, from core 0 to the core of the connection.
+pub type ControlOutcome = Result<Arc<View>, ApiError>;

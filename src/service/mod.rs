@@ -1,0 +1,19 @@
+//! Rank 6: what the API does, whoever asks: one file per operation, and the one durable turn.
+//!
+//! Everything here is synchronous. Answers leave as effects; what belongs to another core leaves
+//! as a message. Both protocols end in these functions, so quotas and errors cannot drift apart.
+
+pub mod advance;
+pub mod core;
+pub mod get;
+pub mod get_iterator;
+pub mod message;
+pub mod put_records;
+pub mod reads;
+pub mod split;
+pub mod subscribe;
+pub mod view_change;
+pub mod write_behind;
+
+pub use core::{Core, CoreSpec};
+pub use message::{ControlOperation, ControlRequest, Message, ShardOperation, ShardRequest};

@@ -1,0 +1,63 @@
+//! A read from a segment is done: whoever asked for it goes on.
+
+use crate::base::clock::Now;
+use crate::base::error::ApiError;
+use crate::base::ids::Seq;
+use crate::fanout::{Effect, ReadBatches, ReadPurpose};
+use crate::log::staging::ShardSlot;
+use crate::metrics::Counter;
+use crate::service::core::Core;
+
+impl Core {
+    /// `outcome`: batches, or the sequence up to which nothing wanted was found, or why the
+    /// segment cannot be read.
+    pub fn read_done(
+        &mut self,
+        now: Now,
+        slot: ShardSlot,
+        purpose: ReadPurpose,
+        outcome: Result<Result<ReadBatches, Seq>, String>,
+    ) {
+        self.metrics.add(Counter::CatchUpReads, 1);
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(reason) => return self.read_failed(purpose, reason),
+        };
+        match purpose {
+            ReadPurpose::Get(request) => self.get_read_done(request, outcome, now),
+            ReadPurpose::Push(id) => {
+                if let Some(shard) = &self.shards[slot.0 as usize] {
+                    self.subscriptions.read_done(id, shard, now, outcome, &mut self.effects);
+                }
+            }
+            ReadPurpose::Seek(seek) => {
+                let Some(shard) = self.shard(slot) else {
+                    let error = ApiError::not_found("the stream was deleted");
+                    return self.effects.fail(seek.session, seek.correlation, error);
+                };
+                let marks = shard.watermarks();
+                let seq = outcome.map_or_else(|skip_to| skip_to, |read| read.first);
+                let seq = seq.max(marks.trim).min(marks.durable);
+                match seek.subscribe {
+                    Some(new) => self.open_at(now, seek.session, seek.correlation, slot, new, seq),
+                    None => {
+                        let iterator = self.iterator(now, slot, seq);
+                        let (session, correlation) = (seek.session, seek.correlation);
+                        let done = Effect::IteratorDone { session, correlation, iterator };
+                        self.effects.list.push(done);
+                    }
+                }
+            }
+        }
+    }
+
+    fn read_failed(&mut self, purpose: ReadPurpose, reason: String) {
+        tracing::error!(%reason, "a segment cannot be read");
+        let error = ApiError::internal(format!("stored records cannot be read: {reason}"));
+        match purpose {
+            ReadPurpose::Get(r) => self.effects.fail(r.session, r.correlation, error),
+            ReadPurpose::Seek(s) => self.effects.fail(s.session, s.correlation, error),
+            ReadPurpose::Push(id) => self.subscriptions.end(id, error, &mut self.effects),
+        }
+    }
+}

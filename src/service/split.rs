@@ -1,0 +1,32 @@
+//! A put whose records belong to several shards becomes one batch for each.
+
+use crate::base::ids::ShardNumber;
+use crate::catalog::StreamView;
+use crate::record::{BatchBuilder, BatchView};
+
+/// The parts of a put, in the order in which their shards first occur.
+#[derive(Debug)]
+pub struct Split {
+    /// Shard and batch.
+    pub parts: Vec<(ShardNumber, Vec<u8>)>,
+    /// For each record of the put the index of its part.
+    pub part_of: Vec<u16>,
+}
+
+/// Splits a batch by the hash keys of its records. Records of one shard keep their order.
+#[must_use]
+pub fn split_by_hash_key(stream: &StreamView, batch: &BatchView<'_>) -> Split {
+    let mut parts: Vec<(ShardNumber, BatchBuilder)> = Vec::new();
+    let mut part_of = Vec::with_capacity(batch.header().count as usize);
+    for record in batch.records() {
+        let shard = stream.route(record.hash_key());
+        let part = parts.iter().position(|(number, _)| *number == shard).unwrap_or_else(|| {
+            parts.push((shard, BatchBuilder::new()));
+            parts.len() - 1
+        });
+        parts[part].1.push_record(&record).expect("a part is not larger than the whole");
+        part_of.push(part as u16);
+    }
+    let parts = parts.into_iter().map(|(shard, mut b)| (shard, b.finish().to_vec())).collect();
+    Split { parts, part_of }
+}

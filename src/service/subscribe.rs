@@ -1,0 +1,114 @@
+//! Subscriptions: open, credit, close, and connections that go or stall.
+
+use crate::base::clock::Now;
+use crate::base::error::ApiError;
+use crate::base::ids::{Seq, SessionId, ShardKey};
+use crate::base::limits::NAME_BYTES_MAX;
+use crate::base::stream::Position;
+use crate::fanout::{Effect, NewSubscription, SeekRequest};
+use crate::log::staging::ShardSlot;
+use crate::service::core::Core;
+use crate::service::get_iterator::Found;
+
+impl Core {
+    /// Opens a subscription, at once or after a read.
+    pub fn subscribe(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        correlation: u64,
+        key: ShardKey,
+        new: NewSubscription,
+        position: Position,
+    ) -> Result<(), ApiError> {
+        let slot = self.slot(key)?;
+        check_consumer_name(&new.consumer)?;
+        if self.subscriptions.has(session, new.wire_id) {
+            return Err(ApiError::invalid(format!(
+                "subscription {} is open on this connection already",
+                new.wire_id
+            )));
+        }
+        let seek = SeekRequest { session, correlation, slot, subscribe: Some(new.clone()) };
+        match self.find_position(now, slot, position, seek)? {
+            Found::At(seq) => self.open_at(now, session, correlation, slot, new, seq),
+            Found::Read(job) => self.effects.reads.push(*job),
+        }
+        Ok(())
+    }
+
+    pub(super) fn open_at(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        correlation: u64,
+        slot: ShardSlot,
+        new: NewSubscription,
+        start: Seq,
+    ) {
+        let Some(shard) = &self.shards[slot.0 as usize] else { return };
+        // The answer goes first: no push may come before it.
+        self.effects.list.push(Effect::Subscribed { session, correlation, start });
+        let effects = &mut self.effects;
+        self.subscriptions.open(session, slot, shard, new, start, now, effects);
+        self.dirty.push(slot);
+    }
+
+    /// Grants a subscription more bytes. One that has just ended is no mistake of the client.
+    pub fn credit(&mut self, session: SessionId, wire_id: u32, bytes: u64) {
+        if let Some(slot) = self.subscriptions.credit(session, wire_id, bytes) {
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(
+        &mut self,
+        session: SessionId,
+        correlation: u64,
+        wire_id: u32,
+    ) -> Result<(), ApiError> {
+        if !self.subscriptions.close(session, wire_id) {
+            return Err(ApiError::not_found(format!("subscription {wire_id} is not open")));
+        }
+        self.effects.list.push(Effect::Unsubscribed { session, correlation });
+        Ok(())
+    }
+
+    /// A connection has gone.
+    pub fn session_closed(&mut self, session: SessionId) {
+        self.subscriptions.close_session(session);
+        self.waiting_gets.retain(|request| request.session != session);
+    }
+
+    /// A connection has enough to send, or takes more again.
+    pub fn session_blocked(&mut self, session: SessionId, blocked: bool) {
+        self.subscriptions.set_blocked(session, blocked, &mut self.dirty);
+    }
+
+    /// Serves every reader whose shard, credit or connection has changed in this turn.
+    pub fn finish_turn(&mut self, now: Now) {
+        self.unpark(now);
+        self.pump_dirty(now);
+    }
+
+    /// The regular look at what waits for time: long polls, and quotas that fill up again.
+    pub fn tick(&mut self, now: Now) {
+        self.expire_waiting(now);
+        let mut slots = std::mem::take(&mut self.dirty);
+        self.subscriptions.slots(&mut slots);
+        self.dirty = slots;
+        self.finish_turn(now);
+    }
+}
+
+/// Consumer names have the form of stream names (AWS).
+fn check_consumer_name(name: &str) -> Result<(), ApiError> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    if (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "a consumer name has 1 to {NAME_BYTES_MAX} characters of a-z A-Z 0-9 _ . -, not {name:?}"
+    )))
+}

@@ -1,0 +1,11 @@
+//! Rank 4: a shard on its home core: throttle, sequence, stage, acknowledge, tail.
+
+mod marks;
+mod segments;
+mod state;
+
+pub use segments::{SegmentRead, Segments};
+pub use state::{ReadSource, Shard, Watermarks};
+
+#[cfg(test)]
+mod tests;
