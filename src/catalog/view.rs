@@ -1,0 +1,211 @@
+//! A core's immutable copy of the catalog, made for lookups and replaced whole.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::decide::{not_active, stream_not_found};
+use super::state::{ShardRecord, State, StreamRecord};
+use crate::base::error::ApiError;
+use crate::base::ids::{CoreId, Millis, ShardKey, ShardNumber, StreamUuid, home_core};
+use crate::base::stream::{StreamOptions, StreamStatus};
+use crate::record::{HashKey, HashRange};
+
+/// All streams as the data path needs them. Shared by `Arc` between the cores.
+#[derive(Debug)]
+pub struct View {
+    version: u64,
+    cores: u16,
+    /// By name.
+    streams: Vec<Arc<StreamView>>,
+    by_uuid: HashMap<StreamUuid, usize>,
+}
+
+/// One stream.
+#[derive(Debug)]
+pub struct StreamView {
+    /// Name.
+    pub name: String,
+    /// Identity.
+    pub uuid: StreamUuid,
+    /// State of its life.
+    pub status: StreamStatus,
+    /// When it was created.
+    pub created: Millis,
+    /// What was chosen.
+    pub options: StreamOptions,
+    /// Grows with every change of the shards.
+    pub map_version: u64,
+    /// All shards, by number.
+    pub shards: Vec<ShardView>,
+    /// First hash key of each open shard, ascending; the first is 0.
+    open_starts: Vec<HashKey>,
+    /// The shard that belongs to each of them.
+    open_shards: Vec<ShardNumber>,
+}
+
+/// One shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardView {
+    /// Its number.
+    pub number: ShardNumber,
+    /// The hash keys that it owns.
+    pub range: HashRange,
+    /// Whether it takes records.
+    pub open: bool,
+    /// When it was created.
+    pub created: Millis,
+    /// The core that owns it.
+    pub home: CoreId,
+}
+
+impl View {
+    /// The view of `state` on a server with `cores` cores.
+    #[must_use]
+    pub fn of(state: &State, cores: u16) -> View {
+        let streams: Vec<_> =
+            state.streams.values().map(|s| Arc::new(StreamView::of(s, cores))).collect();
+        let by_uuid = streams.iter().enumerate().map(|(at, s)| (s.uuid, at)).collect();
+        View { version: state.version, cores, streams, by_uuid }
+    }
+
+    /// Grows with every change of the catalog.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Number of cores that the shards are spread over.
+    #[must_use]
+    pub fn cores(&self) -> u16 {
+        self.cores
+    }
+
+    /// All streams, by name.
+    #[must_use]
+    pub fn streams(&self) -> &[Arc<StreamView>] {
+        &self.streams
+    }
+
+    /// The stream with this name, whatever its state.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Arc<StreamView>> {
+        let at = self.streams.binary_search_by(|s| s.name.as_str().cmp(name)).ok()?;
+        Some(&self.streams[at])
+    }
+
+    /// The stream with this identity, whatever its state.
+    #[must_use]
+    pub fn by_uuid(&self, uuid: StreamUuid) -> Option<&Arc<StreamView>> {
+        self.by_uuid.get(&uuid).map(|&at| &self.streams[at])
+    }
+
+    /// The stream with this name, or the API's error.
+    pub fn require_name(&self, name: &str) -> Result<&Arc<StreamView>, ApiError> {
+        self.by_name(name).ok_or_else(|| stream_not_found(name))
+    }
+
+    /// The stream with this identity, or the API's error.
+    pub fn require_uuid(&self, uuid: StreamUuid) -> Result<&Arc<StreamView>, ApiError> {
+        self.by_uuid(uuid).ok_or_else(|| stream_not_found(&uuid.to_string()))
+    }
+}
+
+impl StreamView {
+    fn of(stream: &StreamRecord, cores: u16) -> StreamView {
+        let shards: Vec<_> =
+            stream.shards.iter().map(|s| ShardView::of(stream.uuid, s, cores)).collect();
+        assert!(shards.is_sorted_by_key(|s| s.number), "shards are kept by number");
+        let mut open: Vec<_> = shards.iter().filter(|shard| shard.open).collect();
+        open.sort_by_key(|shard| shard.range.start);
+        assert_covering(&stream.name, &open);
+        StreamView {
+            name: stream.name.clone(),
+            uuid: stream.uuid,
+            status: stream.status,
+            created: stream.created,
+            options: stream.options,
+            map_version: stream.map_version,
+            open_starts: open.iter().map(|shard| shard.range.start).collect(),
+            open_shards: open.iter().map(|shard| shard.number).collect(),
+            shards,
+        }
+    }
+
+    /// The open shard that owns `key`.
+    #[must_use]
+    pub fn route(&self, key: HashKey) -> ShardNumber {
+        let above = self.open_starts.partition_point(|&start| start <= key);
+        // The first range starts at 0, so at least one starts at or below the key.
+        self.open_shards[above - 1]
+    }
+
+    /// The shard with this number.
+    #[must_use]
+    pub fn shard(&self, number: ShardNumber) -> Option<&ShardView> {
+        // Without removed shards, a shard's number is its index.
+        if let Some(shard) = self.shards.get(number.0 as usize).filter(|s| s.number == number) {
+            return Some(shard);
+        }
+        let at = self.shards.binary_search_by_key(&number, |s| s.number).ok()?;
+        Some(&self.shards[at])
+    }
+
+    /// The shard with this number, or the API's error.
+    pub fn require_shard(&self, number: ShardNumber) -> Result<&ShardView, ApiError> {
+        self.shard(number).ok_or_else(|| {
+            ApiError::not_found(format!(
+                "Shard {number} in stream {} under account {} does not exist",
+                self.name,
+                super::ACCOUNT
+            ))
+        })
+    }
+
+    /// The API's error unless records can be written and read. A stream that is being made or
+    /// removed is not found, as on AWS.
+    pub fn require_usable(&self) -> Result<(), ApiError> {
+        match self.status {
+            StreamStatus::Active | StreamStatus::Updating => Ok(()),
+            StreamStatus::Creating | StreamStatus::Deleting => Err(stream_not_found(&self.name)),
+        }
+    }
+
+    /// The API's error unless the stream can be changed.
+    pub fn require_active(&self) -> Result<(), ApiError> {
+        match self.status {
+            StreamStatus::Active => Ok(()),
+            status => Err(not_active(&self.name, status)),
+        }
+    }
+
+    /// Number of open shards.
+    #[must_use]
+    pub fn open_shards(&self) -> usize {
+        self.open_shards.len()
+    }
+
+    /// A shard's identity anywhere on the server.
+    #[must_use]
+    pub fn key(&self, number: ShardNumber) -> ShardKey {
+        ShardKey { stream: self.uuid, number }
+    }
+}
+
+impl ShardView {
+    fn of(stream: StreamUuid, shard: &ShardRecord, cores: u16) -> ShardView {
+        let ShardRecord { number, range, open, created, .. } = *shard;
+        let home = home_core(ShardKey { stream, number }, cores);
+        ShardView { number, range, open, created, home }
+    }
+}
+
+/// Every hash key has exactly one open shard: routing relies on it without looking.
+fn assert_covering(name: &str, open: &[&ShardView]) {
+    let (first, last) = (open.first(), open.last());
+    let ends = first.is_some_and(|s| s.range.start.0 == 0)
+        && last.is_some_and(|s| s.range.end.0 == u128::MAX);
+    let touching = open
+        .windows(2)
+        .all(|pair| pair[0].range.end.0.checked_add(1) == Some(pair[1].range.start.0));
+    assert!(ends && touching, "the open shards of {name} do not cover the hash keys exactly once");
+}

@@ -1,0 +1,4 @@
+//! Rank 2: signatures and keys, pure.
+
+pub mod iterator;
+mod utc_text;
