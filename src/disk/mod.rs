@@ -1,0 +1,3 @@
+//! Rank 2: the only file I/O.
+
+pub mod blocking;
