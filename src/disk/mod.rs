@@ -1,3 +1,5 @@
-//! Rank 2: the only file I/O. `dma` serves running cores through their io_uring.
+//! Rank 2: the only file I/O. `dma` serves running cores through their io_uring, `blocking` serves
+//! the boot and the offline tools.
 
+pub mod blocking;
 pub mod dma;

@@ -1,0 +1,239 @@
+//! Pass 2: writes what the journals have and the segments lack, and makes it durable.
+
+use std::path::PathBuf;
+
+use crate::base::aligned::{is_aligned, round_up};
+use crate::base::ids::{Millis, Seq, Term};
+use crate::base::limits::SEGMENT_BYTES;
+use crate::disk::blocking::{self, BlockingFile, DiskError};
+use crate::log::damage::{Damage, DamageKind};
+use crate::log::index::SegmentIndex;
+use crate::log::layout;
+use crate::log::recovery::shards::{SegmentFile, ShardFiles};
+use crate::log::segment_header::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::log::segment_scan::ScanEnd;
+use crate::record::BatchHeader;
+
+/// Pending bytes of one segment are written when they reach this.
+const WRITE_BYTES: usize = 1024 * 1024;
+
+/// Why a batch could not be placed.
+#[derive(Debug)]
+pub(crate) enum ReplayError {
+    Disk(DiskError),
+    Damage(Damage),
+}
+
+impl From<DiskError> for ReplayError {
+    fn from(e: DiskError) -> ReplayError {
+        ReplayError::Disk(e)
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placed {
+    /// It was in a segment.
+    There,
+    /// It was added.
+    Added,
+    /// It lies behind the end of what may be kept.
+    Dropped,
+}
+
+/// What new segment headers say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Creation {
+    pub term: Term,
+    pub now: Millis,
+}
+
+/// A shard whose segments are being completed.
+#[derive(Debug)]
+pub(crate) struct ShardReplay {
+    pub files: ShardFiles,
+    /// Nothing from here on is kept.
+    pub end: Seq,
+    /// Batches for the segment at `.0` that are not written yet, and their offset.
+    pending: Option<(usize, u64, Vec<u8>)>,
+    creation: Creation,
+    changed: bool,
+}
+
+impl ShardReplay {
+    /// Prepares the files: bytes that are not part of the log are cut off, so that they can never
+    /// be mistaken for it, and a missing header is written.
+    pub fn begin(
+        files: ShardFiles,
+        start: Seq,
+        end: Seq,
+        creation: Creation,
+    ) -> Result<ShardReplay, DiskError> {
+        let mut replay = ShardReplay { files, end, pending: None, creation, changed: false };
+        replay.set_lost_aside()?;
+        for i in 0..replay.files.segments.len() {
+            let segment = &replay.files.segments[i];
+            if segment.no_header {
+                let base = segment.base;
+                replay.write_header(base)?;
+                replay.changed = true;
+            } else if segment.end != ScanEnd::Clean {
+                let file = BlockingFile::open_or_create(&replay.path(segment.base))?;
+                file.set_len(segment.index.end_offset())?;
+                replay.changed = true;
+            }
+        }
+        // The name of the first segment is where a shard keeps its position.
+        if replay.files.segments.is_empty() && start > Seq::ZERO {
+            replay.create(start)?;
+        }
+        Ok(replay)
+    }
+
+    /// Renames segments behind the end to `.lost`: they are out of the log and still there.
+    fn set_lost_aside(&mut self) -> Result<(), DiskError> {
+        let end = self.end;
+        let is_lost = |s: &SegmentFile| s.damage.is_some() || s.base > end;
+        let keep = self.files.segments.iter().position(is_lost);
+        let lost = self.files.segments.split_off(keep.unwrap_or(self.files.segments.len()));
+        // The last first: after a crash in between, the gap is still seen.
+        for segment in lost.iter().rev() {
+            let path = self.path(segment.base);
+            let mut aside = path.clone().into_os_string();
+            aside.push(".lost");
+            blocking::remove_file(&layout::index_file(&self.files.dir, segment.base))?;
+            blocking::rename_durable(&path, &PathBuf::from(aside))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a batch where it belongs, unless it is there.
+    pub fn place(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<Placed, ReplayError> {
+        let (base, end) = (header.stamp.base, header.end());
+        if end > self.end {
+            return Ok(Placed::Dropped);
+        }
+        let after = self.files.segments.partition_point(|s| s.base <= base);
+        let Some(at) = after.checked_sub(1) else {
+            let first = self.files.segments.first();
+            if let Some(first) = first {
+                // Retention removed the segment that held it.
+                return if end <= first.base {
+                    Ok(Placed::There)
+                } else {
+                    Err(self.overlap(base, first.base))
+                };
+            }
+            self.create(base)?;
+            return Ok(self.append(0, header, batch).map(|()| Placed::Added)?);
+        };
+        let segment_end = self.files.segments[at].index.end();
+        if end <= segment_end {
+            return Ok(Placed::There);
+        }
+        let next_base = self.files.segments.get(after).map(|s| s.base);
+        if base != segment_end || next_base.is_some_and(|next| end > next) {
+            return Err(self.overlap(base, next_base.unwrap_or(segment_end)));
+        }
+        let segment = &self.files.segments[at];
+        let full = segment.index.end_offset() + batch.len() as u64 > SEGMENT_BYTES;
+        let roll = next_base.is_none() && (segment.sealed || (full && !segment.index.is_empty()));
+        let at = if roll { self.create(base)? } else { at };
+        Ok(self.append(at, header, batch).map(|()| Placed::Added)?)
+    }
+
+    fn append(&mut self, at: usize, header: &BatchHeader, batch: &[u8]) -> Result<(), DiskError> {
+        if self.pending.as_ref().is_some_and(|(segment, ..)| *segment != at) {
+            self.flush()?;
+        }
+        let index = &mut self.files.segments[at].index;
+        let offset = index.end_offset();
+        index.push(header.stamp.base, header.count, header.stamp.arrival, batch.len());
+        let (.., bytes) = self.pending.get_or_insert_with(|| (at, offset, Vec::new()));
+        bytes.extend_from_slice(batch);
+        if bytes.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Whether any file was written.
+    pub fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Writes what waits. Not durable before [`ShardReplay::finish`].
+    pub fn flush(&mut self) -> Result<(), DiskError> {
+        let Some((at, offset, bytes)) = self.pending.take() else {
+            return Ok(());
+        };
+        let file = BlockingFile::open_or_create(&self.path(self.files.segments[at].base))?;
+        self.changed = true;
+        file.write_at(offset, &bytes)?;
+        self.files.segments[at].bytes = file.len()?;
+        Ok(())
+    }
+
+    /// Makes everything durable: unsealed segments, the indexes of those that another one
+    /// follows, the directory.
+    pub fn finish(&mut self) -> Result<(), DiskError> {
+        self.flush()?;
+        let count = self.files.segments.len();
+        for i in 0..count {
+            let segment = &self.files.segments[i];
+            if segment.sealed {
+                continue;
+            }
+            let file = BlockingFile::open_or_create(&self.path(segment.base))?;
+            // Direct reads and writes want whole blocks.
+            if !is_aligned(file.len()?) {
+                file.set_len(round_up(file.len()? as usize) as u64)?;
+            }
+            // Also what was found here and not added: until now it may only be in caches.
+            file.sync()?;
+            if i + 1 < count {
+                let index = layout::index_file(&self.files.dir, segment.base);
+                blocking::replace_file(&index, &segment.index.encode())?;
+                self.files.segments[i].sealed = true;
+            }
+        }
+        if count > 0 { blocking::sync_dir(&self.files.dir) } else { Ok(()) }
+    }
+
+    /// A new last segment; returns its position.
+    fn create(&mut self, base: Seq) -> Result<usize, DiskError> {
+        self.changed = true;
+        blocking::create_dir_durable(&self.files.dir)?;
+        self.write_header(base)?;
+        self.files.segments.push(SegmentFile {
+            base,
+            index: SegmentIndex::new(base),
+            sealed: false,
+            bytes: SEGMENT_HEADER_BYTES as u64,
+            no_header: false,
+            end: ScanEnd::Clean,
+            stray: None,
+            terms: Vec::new(),
+            damage: None,
+        });
+        Ok(self.files.segments.len() - 1)
+    }
+
+    fn write_header(&self, base: Seq) -> Result<(), DiskError> {
+        let mut block = [0; SEGMENT_HEADER_BYTES];
+        let Creation { term, now } = self.creation;
+        SegmentHeader { shard: self.files.key, base, term, created: now }.encode_into(&mut block);
+        let file = BlockingFile::open_or_create(&self.path(base))?;
+        file.set_len(0)?;
+        file.write_at(0, &block)
+    }
+
+    fn path(&self, base: Seq) -> PathBuf {
+        layout::segment_file(&self.files.dir, base)
+    }
+
+    fn overlap(&self, seq: Seq, end: Seq) -> ReplayError {
+        let segment = self.files.segments.iter().rfind(|s| s.base <= seq);
+        let segment = segment.or(self.files.segments.first());
+        let (base, offset) = segment.map_or((seq, 0), |s| (s.base, s.index.end_offset()));
+        let kind = DamageKind::Overlap { shard: self.files.key, seq, end };
+        ReplayError::Damage(Damage { file: self.path(base), offset, kind })
+    }
+}
