@@ -1,0 +1,16 @@
+//! Rank 9: what a user chooses, with units and bounds.
+//!
+//! One set of options comes from flags, environment and file; the first that says something wins.
+
+mod byte_size;
+mod cores;
+mod layer;
+mod serve;
+
+pub use byte_size::{ByteSize, InvalidByteSize};
+pub use cores::{Cores, InvalidCores};
+pub use layer::ServeLayer;
+pub use serve::{ConfigError, ServeOptions};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::serve::parse_file;
+use super::*;
+
+#[derive(Parser)]
+struct Serve {
+    #[command(flatten)]
+    layer: ServeLayer,
+}
+
+fn flags(args: &[&str]) -> ServeLayer {
+    Serve::try_parse_from([&["serve"], args].concat()).unwrap().layer
+}
+
+#[test]
+fn defaults_are_what_the_help_says() {
+    let options = ServeOptions::resolve(ServeLayer::default()).unwrap();
+    assert_eq!(options.data_dir.to_str(), Some("./shardway-data"));
+    assert_eq!(options.listen.to_string(), "127.0.0.1:4570");
+    assert_eq!(options.cores, Cores::All);
+    assert_eq!(options.journal_file_bytes, 64 << 20);
+    assert_eq!(options.tail_bytes, 64 << 20);
+    assert_eq!((options.spin, options.log.as_str()), (Duration::ZERO, "info"));
+}
+
+#[test]
+fn a_flag_wins_over_environment_over_file_over_default() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shardway.toml");
+    std::fs::write(&file, "tail_bytes = \"32MiB\"\nspin_us = 5\nlog = \"debug\"\ncores = 3\n")
+        .unwrap();
+    // SAFETY: no other test of this process reads or writes these variables, and nothing in it
+    // reads the environment but through std, which locks it.
+    unsafe {
+        std::env::set_var("SHARDWAY_SPIN_US", "6");
+        std::env::set_var("SHARDWAY_LOG", "warn");
+        std::env::set_var("SHARDWAY_CONFIG", &file);
+    }
+    let layer = flags(&["--log", "error"]);
+    unsafe {
+        std::env::remove_var("SHARDWAY_SPIN_US");
+        std::env::remove_var("SHARDWAY_LOG");
+        std::env::remove_var("SHARDWAY_CONFIG");
+    }
+    let options = ServeOptions::load(layer).unwrap();
+    assert_eq!(options.log, "error", "from the flag");
+    assert_eq!(options.spin, Duration::from_micros(6), "from the environment");
+    assert_eq!(options.tail_bytes, 32 << 20, "from the file");
+    assert_eq!(options.cores, Cores::Count(3), "from the file");
+    assert_eq!(options.journal_file_bytes, 64 << 20, "the default");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    let error = parse_file("a.toml", "listen = \"0.0.0.0:1\"\njournal_bytes = 5\n").unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("config file a.toml, line 2: "), "{text}");
+    assert!(text.contains("`journal_bytes`") && text.contains("`journal_file_bytes`"), "{text}");
+    assert!(!text.contains('\n'));
+    assert!(parse_file("a.toml", "config = \"b.toml\"").is_err(), "files do not nest");
+}
+
+#[test]
+fn a_wrong_value_in_the_file_is_named() {
+    let error = parse_file("a.toml", "tail_bytes = \"64 apples\"").unwrap_err().to_string();
+    assert!(error.contains("64 apples"), "{error}");
+    let error = parse_file("a.toml", "cores = 0").unwrap_err().to_string();
+    assert!(error.contains("at least one core"), "{error}");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let layer = ServeLayer { config: Some("/nowhere/x.toml".into()), ..ServeLayer::default() };
+    let error = ServeOptions::load(layer).unwrap_err().to_string();
+    assert!(error.starts_with("config file /nowhere/x.toml: "), "{error}");
+}
+
+#[test]
+fn values_out_of_bounds_name_option_and_bounds() {
+    let fails = |toml: &str| {
+        let layer = parse_file("a.toml", toml).unwrap();
+        ServeOptions::resolve(layer).unwrap_err().to_string()
+    };
+    assert_eq!(
+        fails("journal_file_bytes = \"1MiB\""),
+        "journal_file_bytes is 1MiB; it must be between 16MiB and 16GiB"
+    );
+    assert_eq!(
+        fails("journal_file_bytes = 33554433"),
+        "journal_file_bytes is 33554433; it must be a multiple of 4096 bytes"
+    );
+    assert_eq!(fails("tail_bytes = 1"), "tail_bytes is 1; it must be between 16MiB and 1TiB");
+    assert_eq!(fails("spin_us = 2000000"), "spin_us is 2000000; it must be at most 1000000");
+    assert!(fails("log = \"a=b=c\"").starts_with("log is `a=b=c`; it must be a level"));
+}
+
+#[test]
+fn a_plain_number_of_cores_is_a_count_and_a_list_is_cpu_numbers() {
+    let parsed = |text: &str| text.parse::<Cores>();
+    assert_eq!(parsed("2"), Ok(Cores::Count(2)));
+    assert_eq!(parsed("cpu:2"), Ok(Cores::Cpus(vec![2])));
+    assert_eq!(parsed("0,2-3"), Ok(Cores::Cpus(vec![0, 2, 3])));
+    assert_eq!(parsed("1-1"), Ok(Cores::Cpus(vec![1])));
+    assert_eq!(parsed("all"), Ok(Cores::All));
+    for wrong in ["", "0", "x", "3-1", "0,0", "0-2,1", "1,", "-1", "cpu:"] {
+        assert!(parsed(wrong).is_err(), "{wrong}");
+    }
+    for text in ["all", "3", "cpu:7", "cpu:0,1"] {
+        assert_eq!(parsed(text).unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn sizes_have_units() {
+    let parsed = |text: &str| text.parse::<ByteSize>().map(|s| s.0);
+    assert_eq!(parsed("64MiB"), Ok(64 << 20));
+    assert_eq!(parsed(" 10 mb "), Ok(10_000_000));
+    assert_eq!(parsed("4096"), Ok(4096));
+    assert_eq!(parsed("0B"), Ok(0));
+    for wrong in ["", "MiB", "-1", "1.5GiB", "1 XB", "99999999999TiB"] {
+        assert!(parsed(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(ByteSize(1 << 20).to_string(), "1MiB");
+    assert_eq!(ByteSize(1025).to_string(), "1025");
+    assert_eq!(ByteSize(3000).to_string(), "3kB");
+    assert_eq!(ByteSize(0).to_string(), "0");
+}
