@@ -84,7 +84,7 @@ pub struct Subscription {
 impl Subscription {
     /// Sends what credit, quota and connection allow.
     pub(super) fn pump(&mut self, shard: &Shard, now: Now, effects: &mut Effects) {
-        while !self.reading && !self.blocked && self.credit > 0 && self.quota.has_bytes(now.mono) {
+        while !self.reading && !self.blocked && self.credit > 0 && self.quota.available(now.mono) > 0 {
             match shard.source(self.cursor) {
                 ReadSource::Tip => return,
                 ReadSource::Tail => self.push_tail(shard, now, effects),
@@ -153,7 +153,7 @@ impl Subscription {
         effects: &mut Effects,
     ) {
         self.credit -= bytes as i64;
-        self.quota.take_bytes(now.mono, bytes as u64);
+        self.quota.spend(now.mono, bytes as u64);
         effects.list.push(Effect::Push {
             session: self.session,
             subscription: self.new.wire_id,

@@ -72,7 +72,7 @@ impl Subscriptions {
             slot,
             cursor: start,
             credit: i64::try_from(new.credit).unwrap_or(i64::MAX),
-            quota: ShardOut::new(&shard.options().limits, now.mono),
+            quota: ShardOut::consumer(&shard.options().limits, now.mono),
             reading: false,
             blocked: false,
             new,

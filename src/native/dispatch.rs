@@ -11,7 +11,6 @@ use crate::metrics::Counter;
 use crate::native::session::Session;
 use crate::native::sessions::{Outgoing, Sessions};
 use crate::record::BatchView;
-use crate::security::iterator;
 use crate::service::core::PutWaiter;
 use crate::service::put_records::Route;
 use crate::service::split::split_by_hash_key;
@@ -290,7 +289,7 @@ impl Sessions {
         r: &Request<'_>,
     ) -> Result<(), Refused> {
         let get = Get::decode(r.payload)?;
-        let claims = iterator::open(core.iterator_key(), get.iterator, r.now.wall)?;
+        let claims = core.iterator_key().open(get.iterator, r.now.wall)?;
         let Get { limit, bytes_max, wait_ms, .. } = get;
         let shard = (claims.shard.stream, claims.shard.number);
         let operation = ShardOperation::Get { claims, limit, bytes_max, wait_ms };

@@ -5,7 +5,7 @@ use crate::log::checkpoint::CheckpointEntry;
 use crate::log::core_log::{CommitWrite, NoCommit};
 use crate::log::segment_writer::MemoryBatch;
 use crate::log::staging::ShardSlot;
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Histogram};
 use crate::service::core::Core;
 use crate::wire::put::PutRun;
 
@@ -50,7 +50,7 @@ impl Core {
         let buffer = self.log.complete_commit(&mut batches);
         self.metrics.add(Counter::Commits, 1);
         self.metrics.add(Counter::CommitBytes, buffer.len() as u64);
-        self.metrics.add(Counter::CommitBatches, batches.len() as u64);
+        self.metrics.record(Histogram::CommitBatches, batches.len() as u64);
         let generation = self.log.generation();
         let mut waiters = std::mem::take(&mut self.in_flight_waiters);
         debug_assert!(batches.is_empty() || waiters.len() == batches.len());

@@ -16,6 +16,7 @@ use crate::log::journal::JournalSpec;
 use crate::log::segment_writer::SegmentWriter;
 use crate::log::staging::{ShardSlot, StagedBatch};
 use crate::metrics::CoreMetrics;
+use crate::security::iterator::IteratorKey;
 use crate::shard::{Segments, Shard};
 
 /// What a core is started with.
@@ -32,7 +33,7 @@ pub struct CoreSpec {
     /// Recent commits that stay in memory.
     pub tail_bytes: usize,
     /// Signs iterators.
-    pub iterator_key: [u8; 32],
+    pub iterator_key: IteratorKey,
     /// The streams at boot.
     pub view: Arc<View>,
     /// The shards at home here, as recovery left them.
@@ -75,7 +76,7 @@ pub struct Core {
     pub(super) me: CoreId,
     pub(super) term: Term,
     pub(super) data_dir: PathBuf,
-    pub(super) iterator_key: [u8; 32],
+    pub(super) iterator_key: IteratorKey,
     pub(super) view: Arc<View>,
     /// The journal side.
     pub log: CoreLog,
@@ -137,7 +138,7 @@ impl Core {
 
     /// The key that signs iterators.
     #[must_use]
-    pub fn iterator_key(&self) -> &[u8; 32] {
+    pub fn iterator_key(&self) -> &IteratorKey {
         &self.iterator_key
     }
 

@@ -46,7 +46,7 @@ impl Core {
             )));
         }
         let shard = self.shard_mut(slot).expect("an open slot has its shard");
-        if !shard.quota_out.try_read(now.mono) {
+        if !shard.quota_out.try_start(now.mono) {
             return Err(ApiError::new(
                 ErrorCode::ProvisionedThroughputExceeded,
                 format!("Rate exceeded for shard {}.", key.number),
@@ -210,7 +210,7 @@ impl Core {
         let chunks = self.effects.since(mark);
         let bytes: usize = self.effects.chunks(chunks).iter().map(|chunk| chunk.len()).sum();
         let shard = self.shard_mut(request.slot).expect("an answered get has its shard");
-        shard.quota_out.take_bytes(now.mono, bytes as u64);
+        shard.quota_out.spend(now.mono, bytes as u64);
         let iterator = self.iterator(now, request.slot, end);
         self.metrics.add(Counter::RecordsOut, end.since(first));
         self.metrics.add(Counter::BytesOut, bytes as u64);

@@ -8,7 +8,7 @@ use crate::base::stream::Position;
 use crate::fanout::{Effect, ReadJob, ReadPurpose, SeekRequest};
 use crate::log::reader::Wanted;
 use crate::log::staging::ShardSlot;
-use crate::security::iterator::{self, ITERATOR_BYTES};
+use crate::security::iterator::{ITERATOR_BYTES, IteratorClaims};
 use crate::service::core::Core;
 use crate::shard::Shard;
 
@@ -46,7 +46,8 @@ impl Core {
     pub(super) fn iterator(&mut self, now: Now, slot: ShardSlot, at: Seq) -> [u8; ITERATOR_BYTES] {
         self.nonce += 1;
         let shard = self.shard(slot).expect("the slot was just looked up");
-        iterator::issue(&self.iterator_key, shard.key(), at, now.wall, self.nonce)
+        let claims = IteratorClaims { shard: shard.key(), position: at, issued: now.wall };
+        self.iterator_key.issue(&claims, self.nonce)
     }
 
     pub(super) fn find_position(

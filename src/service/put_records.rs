@@ -105,7 +105,7 @@ impl Core {
         let count = batch.header().count;
         if let Err(error) = self.try_stage(now, waiter, key, batch) {
             let counter = match error.code {
-                ErrorCode::ProvisionedThroughputExceeded => Counter::Throttles,
+                ErrorCode::ProvisionedThroughputExceeded => Counter::PutThrottles,
                 _ => Counter::RefusedPuts,
             };
             self.metrics.add(counter, 1);

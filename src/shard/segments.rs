@@ -55,12 +55,8 @@ impl Segments {
     /// Takes the oldest sealed segment off when all of it arrived before `cutoff`, and returns
     /// its base: its files may be removed.
     pub fn expire(&mut self, cutoff: Millis) -> Option<Seq> {
-        let oldest = self.sealed.front()?;
-        (oldest.last_arrival() < cutoff).then(|| {
-            let base = oldest.base();
-            self.sealed.pop_front();
-            base
-        })
+        let expired = self.sealed.front()?.last_arrival() < cutoff;
+        expired.then(|| self.sealed.pop_front().expect("it was just seen").base())
     }
 
     /// Files of a segment: data and index.

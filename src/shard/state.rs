@@ -85,7 +85,7 @@ impl Shard {
             segments,
             journal_marks: Marks::default(),
             quota_in: ShardIn::new(&options.limits, now.mono),
-            quota_out: ShardOut::new(&options.limits, now.mono),
+            quota_out: ShardOut::shared(&options.limits, now.mono),
             sync_in_flight: false,
         }
     }
@@ -131,7 +131,7 @@ impl Shard {
 
     /// Takes quota tokens for a batch.
     pub fn admit(&mut self, now: Now, records: u32, bytes: u32) -> Result<(), ApiError> {
-        if self.quota_in.try_take(now.mono, u64::from(records), u64::from(bytes)) {
+        if self.quota_in.try_take(now.mono, records, u64::from(bytes)) {
             return Ok(());
         }
         Err(ApiError::new(
