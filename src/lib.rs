@@ -12,6 +12,7 @@ pub mod native;
 pub mod net;
 pub mod quota;
 pub mod record;
+pub mod runtime;
 pub mod security;
 pub mod service;
 pub mod shard;

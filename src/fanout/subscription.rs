@@ -84,7 +84,11 @@ pub struct Subscription {
 impl Subscription {
     /// Sends what credit, quota and connection allow.
     pub(super) fn pump(&mut self, shard: &Shard, now: Now, effects: &mut Effects) {
-        while !self.reading && !self.blocked && self.credit > 0 && self.quota.available(now.mono) > 0 {
+        while !self.reading
+            && !self.blocked
+            && self.credit > 0
+            && self.quota.available(now.mono) > 0
+        {
             match shard.source(self.cursor) {
                 ReadSource::Tip => return,
                 ReadSource::Tail => self.push_tail(shard, now, effects),

@@ -102,7 +102,9 @@ fn finish(
     needed: usize,
 ) -> Selection {
     match found {
-        Some((start, first, next, arrival)) => Selection::Found { start, end, first, next, arrival },
+        Some((start, first, next, arrival)) => {
+            Selection::Found { start, end, first, next, arrival }
+        }
         None if needed > 0 => Selection::NeedMore { skip: at, bytes: needed },
         None => Selection::Nothing,
     }

@@ -73,6 +73,11 @@ impl<T> Endpoint<T> {
         self.inboxes[usize::from(from.0)].pop()
     }
 
+    /// Wakes this core itself, once it has gone round its executor.
+    pub fn ring_self(&self) {
+        self.bell.ring();
+    }
+
     /// Makes the next message ring again. Call it before a round of [`Endpoint::receive`].
     pub fn listen(&self) {
         self.bell.hear();

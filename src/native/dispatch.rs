@@ -304,7 +304,8 @@ impl Sessions {
     ) -> Result<(), Refused> {
         let s = Subscribe::decode(r.payload)?;
         if session.subscriptions.len() >= CONNECTION_SUBSCRIPTIONS_MAX {
-            let why = format!("a connection has at most {CONNECTION_SUBSCRIPTIONS_MAX} subscriptions");
+            let why =
+                format!("a connection has at most {CONNECTION_SUBSCRIPTIONS_MAX} subscriptions");
             return Err(ApiError::new(ErrorCode::LimitExceeded, why).into());
         }
         let new = NewSubscription {
@@ -341,9 +342,10 @@ impl Sessions {
         r: &Request<'_>,
     ) -> Result<(), Refused> {
         let Unsubscribe { subscription: wire_id } = Unsubscribe::decode(r.payload)?;
-        let home = session.subscriptions.remove(&wire_id).ok_or_else(|| {
-            ApiError::not_found(format!("subscription {wire_id} is not open"))
-        })?;
+        let home = session
+            .subscriptions
+            .remove(&wire_id)
+            .ok_or_else(|| ApiError::not_found(format!("subscription {wire_id} is not open")))?;
         let operation = ShardOperation::Unsubscribe { wire_id };
         self.ask_core(core, session, r, home, any_shard(), operation);
         Ok(())

@@ -197,7 +197,12 @@ impl Sessions {
     }
 
     /// Receives the rest of a large frame where it is kept, once there is a permit for its size.
-    fn receive_large(&mut self, core: &mut Core, now: Now, session: &mut Session) -> io::Result<()> {
+    fn receive_large(
+        &mut self,
+        core: &mut Core,
+        now: Now,
+        session: &mut Session,
+    ) -> io::Result<()> {
         let Ok(Front::Partial(frame_bytes)) = front(session.inbound.bytes()) else {
             return self.serve_kept(core, now, session);
         };

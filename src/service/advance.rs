@@ -61,7 +61,8 @@ impl Core {
                 self.put_gone(waiter, batch.count);
                 continue;
             };
-            let run = PutRun { shard: shard.key().number, count: batch.count, outcome: Ok(batch.base) };
+            let run =
+                PutRun { shard: shard.key().number, count: batch.count, outcome: Ok(batch.base) };
             let in_memory = MemoryBatch {
                 base: batch.base,
                 count: batch.count,

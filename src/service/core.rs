@@ -168,8 +168,7 @@ impl Core {
                 let writer = SegmentWriter::start(&self.data_dir, key, self.term, end);
                 let segments = Segments::new(sealed, writer);
                 let (name, options) = (&stream.name, stream.options);
-                let shard =
-                    Shard::new(key, name, options, self.term, segments, last_arrival, now);
+                let shard = Shard::new(key, name, options, self.term, segments, last_arrival, now);
                 self.by_key.insert(key, ShardSlot(self.shards.len() as u32));
                 self.shards.push(Some(shard));
             }

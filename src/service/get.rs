@@ -108,9 +108,8 @@ impl Core {
         let mut i = 0;
         while i < self.waiting_gets.len() {
             let request = &self.waiting_gets[i];
-            let has_more = self
-                .shard(slot)
-                .is_none_or(|shard| shard.source(request.from) != ReadSource::Tip);
+            let has_more =
+                self.shard(slot).is_none_or(|shard| shard.source(request.from) != ReadSource::Tip);
             if request.slot == slot && has_more {
                 let request = self.waiting_gets.remove(i);
                 self.serve_get(request, now);

@@ -19,9 +19,7 @@ impl Core {
         let gone: Vec<ShardKey> = self
             .by_key
             .keys()
-            .filter(|key| {
-                self.view.by_uuid(key.stream).is_none_or(|s| s.require_usable().is_err())
-            })
+            .filter(|key| self.view.by_uuid(key.stream).is_none_or(|s| s.require_usable().is_err()))
             .copied()
             .collect();
         for key in gone {

@@ -53,11 +53,12 @@ impl Core {
     ) -> Option<Work> {
         let shard = self.shards[slot.0 as usize].as_mut()?;
         let writer = &shard.segments.writer;
-        let pins_journal = pressed.is_some() && shard.oldest_journal_file() <= pressed
+        let pins_journal = pressed.is_some()
+            && shard.oldest_journal_file() <= pressed
             && shard.oldest_journal_file().is_some();
         let idle = now.wall.since(shard.last_arrival()) >= IDLE_MS;
-        let aged = writer.created_at() > Millis(0)
-            && now.wall.since(writer.created_at()) >= SEAL_AGE_MS;
+        let aged =
+            writer.created_at() > Millis(0) && now.wall.since(writer.created_at()) >= SEAL_AGE_MS;
         let seals = writer.is_full() || (aged && !shard.has_unwritten());
         if seals {
             if shard.can_sync() {
@@ -130,6 +131,19 @@ impl Core {
     /// There is space again.
     pub fn accept_again(&mut self) {
         self.refusal = None;
+    }
+
+    /// Indexes of the newest segments, as files, once everything is written and synced.
+    #[must_use]
+    pub fn open_indexes(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let writers = self.shards.iter().flatten().map(|shard| &shard.segments.writer);
+        let filled = writers.filter(|writer| !writer.index().is_empty());
+        filled
+            .map(|writer| {
+                let path = crate::log::layout::index_file(writer.dir(), writer.index().base());
+                (path, writer.index().encode())
+            })
+            .collect()
     }
 
     /// Files of segments whose records have all expired. They may be removed.

@@ -68,12 +68,8 @@ impl Shard {
         now: Now,
     ) -> Shard {
         let durable = segments.writer.written();
-        let marks = Watermarks {
-            trim: segments.first(),
-            segment: durable,
-            durable,
-            staged: durable,
-        };
+        let marks =
+            Watermarks { trim: segments.first(), segment: durable, durable, staged: durable };
         Shard {
             key,
             stream_name: stream_name.to_owned(),

@@ -1,0 +1,146 @@
+//! Changes of the catalog, on core 0: one after the other, durable, then seen by every core, then
+//! answered.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::base::clock::Now;
+use crate::base::error::ApiError;
+use crate::base::ids::{CoreId, StreamUuid};
+use crate::base::rng::secret;
+use crate::catalog::{Event, FileStore, MetaStore, State, View, decide};
+use crate::disk::blocking as files;
+use crate::disk::dma::blocking;
+use crate::log::layout;
+use crate::native::Outgoing;
+use crate::runtime::state::CoreState;
+use crate::service::{ControlOperation, ControlRequest, Message};
+use crate::wire::error::ErrorFrame;
+use crate::wire::frame::{Opcode, write_frame};
+
+/// Serves changes until the server stops.
+pub async fn control(state: Rc<CoreState>, store: FileStore, catalog: State) {
+    let mut control = Control { state, store: Some(store), catalog };
+    loop {
+        let request = control.state.control.borrow_mut().pop_front();
+        match request {
+            Some(request) => control.serve(request).await,
+            None => control.state.control_due.wait().await,
+        }
+    }
+}
+
+struct Control {
+    state: Rc<CoreState>,
+    store: Option<FileStore>,
+    catalog: State,
+}
+
+impl Control {
+    async fn serve(&mut self, request: ControlRequest) {
+        let ControlRequest { session, correlation, operation } = request;
+        let outcome = match operation {
+            ControlOperation::Create { name, shards, options } => {
+                self.create(&name, shards, options).await
+            }
+            ControlOperation::Delete { name } => self.delete(&name).await,
+        };
+        let mut bytes = Vec::new();
+        let removed = match outcome {
+            Ok(Done::Created(name)) => {
+                let view = self.state.domain.borrow().core.view().clone();
+                let description = view.by_name(&name).expect("it was just created").describe();
+                write_frame(&mut bytes, Opcode::CreateStreamAnswer, correlation, |w| {
+                    description.write(w);
+                });
+                None
+            }
+            Ok(Done::Deleting(uuid)) => {
+                write_frame(&mut bytes, Opcode::DeleteStreamAnswer, correlation, |_| {});
+                Some(uuid)
+            }
+            Err(error) => {
+                write_frame(&mut bytes, Opcode::Error, correlation, |w| {
+                    ErrorFrame::of(&error, false).write(w);
+                });
+                None
+            }
+        };
+        self.post(session.core, Message::Frame { session, bytes });
+        if let Some(uuid) = removed {
+            self.remove(uuid).await;
+        }
+    }
+
+    async fn create(
+        &mut self,
+        name: &str,
+        shards: u32,
+        options: crate::base::stream::StreamOptions,
+    ) -> Result<Done, ApiError> {
+        let (now, uuid) = (Now::read().wall, StreamUuid(secret()));
+        let event = decide::create_stream(&self.catalog, name, shards, options, now, uuid)?;
+        self.change(event).await?;
+        Ok(Done::Created(name.to_owned()))
+    }
+
+    async fn delete(&mut self, name: &str) -> Result<Done, ApiError> {
+        let event = decide::delete_stream(&self.catalog, name)?;
+        let uuid = self.catalog.stream(name).expect("it can be deleted").uuid;
+        self.change(event).await?;
+        Ok(Done::Deleting(uuid))
+    }
+
+    /// Removes the files of a deleted stream, then its name. A crash before the end is finished
+    /// by recovery, which removes streams that are being deleted.
+    async fn remove(&mut self, uuid: StreamUuid) {
+        let dir = layout::stream_dir(&self.state.data_dir, uuid);
+        if let Err(error) = blocking(move || files::remove_dir_all(&dir)).await {
+            tracing::error!(%error, "the files of a deleted stream cannot be removed");
+            return;
+        }
+        let Some(event) = decide::remove_stream(&self.catalog, uuid) else { return };
+        if let Err(error) = self.change(event).await {
+            tracing::error!(%error, "a deleted stream keeps its name");
+        }
+    }
+
+    /// Makes an event durable and waits until every core uses what follows from it.
+    async fn change(&mut self, event: Event) -> Result<(), ApiError> {
+        let mut store = self.store.take().expect("one change at a time");
+        let appended = event.clone();
+        let (store, result) = blocking(move || {
+            let result = store.append(&appended);
+            (store, result)
+        })
+        .await;
+        self.store = Some(store);
+        result
+            .map_err(|error| ApiError::internal(format!("the catalog cannot change: {error}")))?;
+        self.catalog.apply(&event);
+        let cores = self.state.mesh.cores();
+        let view = Arc::new(View::of(&self.catalog, cores));
+        self.state.installs.set((view.version(), 0));
+        for core in (0..cores).map(CoreId) {
+            self.post(core, Message::ViewChanged(view.clone()));
+        }
+        while self.state.installs.get().1 < cores {
+            self.state.control_due.wait().await;
+        }
+        // The same bell announces requests that came meanwhile.
+        self.state.control_due.notify();
+        Ok(())
+    }
+
+    fn post(&self, to: CoreId, message: Message) {
+        let now = Now::read();
+        let mut domain = self.state.domain.borrow_mut();
+        domain.sessions.outgoing.push(Outgoing { to, message });
+        self.state.finish_turn(&mut domain, now);
+    }
+}
+
+enum Done {
+    Created(String),
+    Deleting(StreamUuid),
+}

@@ -1,0 +1,95 @@
+//! What the machine must offer, checked before anything is touched: one sentence for each lack.
+
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::base::limits::{MEMLOCK_BYTES_MIN, NOFILE_MIN};
+use crate::runtime::options::StartError;
+
+/// Checks limits and kernel features.
+pub fn check(cores: usize, cpus: &[usize]) -> Result<(), StartError> {
+    let memlock = limit(libc::RLIMIT_MEMLOCK);
+    let needed = MEMLOCK_BYTES_MIN * cores as u64;
+    if memlock < needed {
+        return lacking(format!(
+            "the limit of locked memory is {} KiB and {cores} cores need {} KiB; run `ulimit -l \
+             {}` first, or set LimitMEMLOCK= in the service file",
+            memlock / 1024,
+            needed / 1024,
+            needed / 1024
+        ));
+    }
+    let files = limit(libc::RLIMIT_NOFILE);
+    if files < NOFILE_MIN {
+        return lacking(format!(
+            "the limit of open files is {files} and at least {NOFILE_MIN} are needed; run `ulimit \
+             -n 65536` first, or set LimitNOFILE= in the service file"
+        ));
+    }
+    check_cpus(cpus)?;
+    check_io_uring()
+}
+
+fn check_cpus(cpus: &[usize]) -> Result<(), StartError> {
+    let present: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|id| id.id).collect();
+    match cpus.iter().find(|cpu| !present.contains(cpu)) {
+        Some(cpu) => lacking(format!(
+            "CPU {cpu} is not one that this process may use ({present:?}); choose with --cores"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_io_uring() -> Result<(), StartError> {
+    let mut params = [0u8; 120];
+    // SAFETY: io_uring_setup reads and fills its 120 bytes of parameters.
+    let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, 4, params.as_mut_ptr()) };
+    if fd >= 0 {
+        // SAFETY: the descriptor was just made here.
+        unsafe { libc::close(fd as i32) };
+        return Ok(());
+    }
+    let why = io::Error::last_os_error();
+    lacking(format!(
+        "io_uring is not available ({why}); Linux 5.19 or newer is needed, `sysctl \
+         kernel.io_uring_disabled` must be 0, and a container's seccomp profile must allow it"
+    ))
+}
+
+/// Checks that files in `dir` can be written directly.
+pub fn check_direct_io(dir: &Path) -> Result<(), StartError> {
+    let path = dir.join(".direct-io-probe");
+    let opened = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(&path);
+    let removed = std::fs::remove_file(&path);
+    match opened.and(removed) {
+        Ok(()) => Ok(()),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => lacking(format!(
+            "the file system of {} has no direct I/O (O_DIRECT); use ext4 or XFS on a local disk, \
+             not tmpfs or overlayfs",
+            dir.display()
+        )),
+        Err(error) => lacking(format!(
+            "{} cannot be written ({error}); change its owner or choose another with --data-dir",
+            dir.display()
+        )),
+    }
+}
+
+fn limit(resource: libc::__rlimit_resource_t) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: getrlimit fills the struct that it is given.
+    let result = unsafe { libc::getrlimit(resource, &mut limit) };
+    assert_eq!(result, 0, "getrlimit knows the resource");
+    limit.rlim_cur
+}
+
+fn lacking<T>(what: String) -> Result<T, StartError> {
+    Err(StartError::Host(what))
+}

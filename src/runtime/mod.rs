@@ -1,0 +1,17 @@
+//! Rank 8: builds one core per CPU, starts them in order, stops them by gate.
+
+mod behind;
+mod boot;
+mod commit;
+mod control;
+mod host;
+mod notify;
+mod options;
+mod reads;
+mod server;
+mod state;
+mod stop;
+mod turn;
+
+pub use options::{ServerOptions, StartError};
+pub use server::{Server, StartReport};

@@ -1,0 +1,102 @@
+//! What a server is started with, and why it may not start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::base::limits::{JOURNAL_FILE_BYTES, TAIL_BYTES};
+use crate::catalog::StoreError;
+use crate::disk::blocking::{DiskError, LockError};
+use crate::log::identity::IdentityError;
+use crate::log::recovery::RecoverError;
+
+/// Options, checked and derived.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Where everything is kept. Created when it is missing.
+    pub data_dir: PathBuf,
+    /// One core for each; pinned to these CPUs.
+    pub cpus: Vec<usize>,
+    /// Where native clients connect. Port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Bytes of each journal file.
+    pub journal_file_bytes: u64,
+    /// Recent batches that each core keeps in memory.
+    pub tail_bytes: usize,
+    /// How long an idle core looks for work before it sleeps.
+    pub spin: Duration,
+    /// Start in spite of damage, without what it has destroyed.
+    pub accept_loss: bool,
+}
+
+impl ServerOptions {
+    /// The defaults for a data dir.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, cpus: Vec<usize>) -> ServerOptions {
+        ServerOptions {
+            data_dir,
+            cpus,
+            listen: SocketAddr::from(([127, 0, 0, 1], 4570)),
+            journal_file_bytes: JOURNAL_FILE_BYTES,
+            tail_bytes: TAIL_BYTES,
+            spin: Duration::ZERO,
+            accept_loss: false,
+        }
+    }
+}
+
+/// Why a server does not start. Nothing was changed that matters.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The machine lacks something.
+    #[error("{0}")]
+    Host(String),
+    /// The address cannot be used.
+    #[error(
+        "cannot listen on {address}: {source}; choose another with --listen, or stop the program that uses it"
+    )]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another server uses the data dir.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The data dir is not one of ours, or of another version.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The catalog.
+    #[error(transparent)]
+    Catalog(#[from] StoreError),
+    /// The journals or segments.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// A core.
+    #[error("core {core} cannot start: {reason}")]
+    Core {
+        /// Which.
+        core: u16,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl StartError {
+    /// The process's exit code: 5 for a damaged data dir, 4 for everything else that the machine
+    /// or its files must change.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::Recover(RecoverError::Corrupt(_)) => 5,
+            StartError::Catalog(StoreError::Corrupt { .. } | StoreError::Lost { .. }) => 5,
+            _ => 4,
+        }
+    }
+}

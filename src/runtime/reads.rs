@@ -1,0 +1,95 @@
+//! Catch-up reads: each is a task of low priority that ends in one service call.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use glommio::TaskQueueHandle;
+
+use crate::base::clock::Now;
+use crate::base::ids::Seq;
+use crate::base::limits::CATCH_UP_READ_BYTES;
+use crate::disk::dma::{Chunk, DirectFile, WriteSync};
+use crate::fanout::{ReadBatches, ReadJob};
+use crate::log::reader::{Selection, Wanted, select};
+use crate::runtime::state::CoreState;
+use crate::shard::SegmentRead;
+
+thread_local! {
+    /// The core of this thread and the queue of its reads.
+    static READER: RefCell<Option<(Rc<CoreState>, TaskQueueHandle)>> = const { RefCell::new(None) };
+}
+
+/// Makes reads of this thread run in `queue`.
+pub fn install(state: Rc<CoreState>, queue: TaskQueueHandle) {
+    READER.set(Some((state, queue)));
+}
+
+/// Forgets the core again, when it stops.
+pub fn uninstall() {
+    READER.set(None);
+}
+
+/// Starts a read.
+pub fn start_read(job: ReadJob) {
+    READER.with_borrow(|reader| {
+        let (state, queue) = reader.as_ref().expect("a core reads after it was installed");
+        let task = run(state.clone(), job);
+        glommio::spawn_local_into(task, *queue)
+            .expect("the queue lives as long as the core")
+            .detach();
+    });
+}
+
+async fn run(state: Rc<CoreState>, job: ReadJob) {
+    let outcome = read(job.place, &job.wanted).await;
+    let now = Now::read();
+    let mut domain = state.domain.borrow_mut();
+    state.reads_running.set(state.reads_running.get() - 1);
+    domain.core.read_done(now, job.slot, job.purpose, outcome);
+    state.finish_turn(&mut domain, now);
+}
+
+/// Reads until something wanted is found or the segment ends.
+async fn read(place: SegmentRead, wanted: &Wanted) -> Result<Result<ReadBatches, Seq>, String> {
+    let why = |error: io::Error| format!("{}: {error}", place.path.display());
+    let file = match DirectFile::open(&place.path, WriteSync::None).await {
+        // All of it has expired, or its stream was deleted.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err(place.end)),
+        other => other.map_err(why)?,
+    };
+    let outcome = read_file(&file, place.clone(), wanted).await;
+    file.close().await.map_err(why)?;
+    outcome
+}
+
+async fn read_file(
+    file: &DirectFile,
+    mut place: SegmentRead,
+    wanted: &Wanted,
+) -> Result<Result<ReadBatches, Seq>, String> {
+    let name = place.path.display().to_string();
+    let mut bytes = CATCH_UP_READ_BYTES;
+    while place.offset < place.end_offset {
+        let (offset, len, lead) = place.aligned(bytes);
+        let buffer = file.read(offset, len).await.map_err(|e| format!("{name}: {e}"))?;
+        let end = buffer.len().min((place.end_offset - offset) as usize);
+        if end <= lead {
+            return Err(format!("{name}: ends at {}, before its records do", offset + end as u64));
+        }
+        let selected = select(&buffer[lead..end], wanted)
+            .map_err(|e| format!("{name}: offset {}: {e}", place.offset))?;
+        match selected {
+            Selection::Found { start, end, first, next, arrival } => {
+                let chunk = Chunk::read(buffer, lead + start, end - start);
+                return Ok(Ok(ReadBatches { chunk, first, next, arrival }));
+            }
+            Selection::NeedMore { skip, bytes: needed } => {
+                place.offset += skip as u64;
+                bytes = needed.max(CATCH_UP_READ_BYTES);
+            }
+            Selection::Nothing => place.offset += (end - lead) as u64,
+        }
+    }
+    Ok(Err(place.end))
+}

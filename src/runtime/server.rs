@@ -1,0 +1,286 @@
+//! A running server: its cores' threads, its address, its end.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use glommio::{ExecutorJoinHandle, Latency, LocalExecutorBuilder, Placement, Shares};
+
+use crate::base::clock::Now;
+use crate::base::limits::{COMMIT_BYTES_MAX, JOURNAL_FILES};
+use crate::catalog::{FileStore, State};
+use crate::disk::blocking::DirLock;
+use crate::disk::dma::enter_core;
+use crate::log::identity::Identity;
+use crate::log::progress::Progress;
+use crate::log::recovery::{Losses, RecoveryStats};
+use crate::mesh::{self, Endpoint};
+use crate::native::Sessions;
+use crate::net::{Listener, Poller};
+use crate::runtime::boot::{Booted, boot};
+use crate::runtime::commit::{Ring, commit};
+use crate::runtime::notify::Notify;
+use crate::runtime::options::{ServerOptions, StartError};
+use crate::runtime::state::{CoreState, Domain, Phase, Shared, StopBell};
+use crate::runtime::{behind, control, reads, stop, turn};
+use crate::service::{Core, CoreSpec, Message};
+
+/// A server in this process.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    report: StartReport,
+    shared: Arc<Shared>,
+    bells: Vec<StopBell>,
+    threads: Vec<ExecutorJoinHandle<()>>,
+    identity: Identity,
+    options: ServerOptions,
+    /// Last: the data dir is free when everything else is gone.
+    _lock: DirLock,
+}
+
+/// What there is to say about a start.
+#[derive(Clone, Debug)]
+pub struct StartReport {
+    /// Streams in the catalog.
+    pub streams: usize,
+    /// Shards of all streams.
+    pub shards: usize,
+    /// What recovery did.
+    pub recovery: RecoveryStats,
+    /// What was given up, if loss was accepted.
+    pub losses: Losses,
+}
+
+/// What a core's thread gets.
+struct CoreStart {
+    spec: CoreSpec,
+    listener: Listener,
+    mesh: Endpoint<Message>,
+    bell: StopBell,
+    shared: Arc<Shared>,
+    server: [u8; 16],
+    /// On core 0.
+    catalog: Option<(FileStore, State)>,
+    started: mpsc::Sender<(u16, Result<(), String>)>,
+}
+
+impl Server {
+    /// Recovers the data dir and starts one core for each CPU. When it returns, clients are
+    /// served.
+    pub fn start(
+        options: ServerOptions,
+        progress: &mut dyn Progress,
+    ) -> Result<Server, StartError> {
+        let listeners = listen(&options)?;
+        let address = listeners[0].address().map_err(|source| listen_error(&options, source))?;
+        let booted = boot(&options, progress)?;
+        let Booted { lock, identity, store, catalog, recovered, cores } = booted;
+        let report = StartReport {
+            streams: catalog.streams.len(),
+            shards: catalog.streams.values().map(|stream| stream.shards.len()).sum(),
+            recovery: recovered.stats,
+            losses: recovered.losses,
+        };
+        let count = cores.len();
+        let shared = Arc::new(Shared::default());
+        let host = |e: io::Error| StartError::Host(format!("cannot make eventfds: {e}"));
+        let mut bells = Vec::new();
+        let mut threads = Vec::new();
+        let (started, starts) = mpsc::channel();
+        let mut catalog = Some((store, catalog));
+        let meshes = mesh::connect(count as u16).map_err(host)?;
+        for ((spec, listener), mesh) in cores.into_iter().zip(listeners).zip(meshes) {
+            let bell = StopBell::new().map_err(host)?;
+            bells.push(bell.try_clone().map_err(host)?);
+            let start = CoreStart {
+                spec,
+                listener,
+                mesh,
+                bell,
+                shared: shared.clone(),
+                server: *identity.uuid.as_bytes(),
+                catalog: catalog.take(),
+                started: started.clone(),
+            };
+            threads.push(spawn(&options, start)?);
+        }
+        drop(started);
+        let server =
+            Server { address, report, shared, bells, threads, identity, options, _lock: lock };
+        server.wait_for_cores(&starts, count)?;
+        Ok(server)
+    }
+
+    fn wait_for_cores(
+        &self,
+        starts: &mpsc::Receiver<(u16, Result<(), String>)>,
+        count: usize,
+    ) -> Result<(), StartError> {
+        for _ in 0..count {
+            let (core, outcome) = starts.recv().unwrap_or((0, Err("its thread ended".to_owned())));
+            if let Err(reason) = outcome {
+                self.ask_to_stop();
+                return Err(StartError::Core { core, reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where native clients connect.
+    #[must_use]
+    pub fn native_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What there is to say about the start.
+    #[must_use]
+    pub fn report(&self) -> &StartReport {
+        &self.report
+    }
+
+    /// Why the log has failed, if it has: the server must be stopped.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure()
+    }
+
+    /// Answers what is in flight, writes everything into segments, and ends all threads. An error
+    /// is the reason why the next boot has to replay.
+    pub fn stop(mut self) -> Result<(), String> {
+        self.ask_to_stop();
+        for thread in std::mem::take(&mut self.threads) {
+            thread.join().map_err(|error| format!("a core ended badly: {error}"))?;
+        }
+        if let Some(reason) = self.shared.failure() {
+            return Err(reason);
+        }
+        let clean = Identity { clean: true, ..self.identity };
+        clean.store(&self.options.data_dir).map_err(|error| error.to_string())
+    }
+
+    fn ask_to_stop(&self) {
+        self.shared.stop.store(true, Ordering::Release);
+        for bell in &self.bells {
+            bell.ring();
+        }
+    }
+}
+
+fn listen(options: &ServerOptions) -> Result<Vec<Listener>, StartError> {
+    let error = |source| listen_error(options, source);
+    let first = Listener::bind(options.listen, true).map_err(error)?;
+    let address = first.address().map_err(error)?;
+    let mut listeners = vec![first];
+    for _ in 1..options.cpus.len() {
+        listeners.push(Listener::bind(address, false).map_err(error)?);
+    }
+    Ok(listeners)
+}
+
+fn listen_error(options: &ServerOptions, source: io::Error) -> StartError {
+    StartError::Listen { address: options.listen, source }
+}
+
+fn spawn(options: &ServerOptions, start: CoreStart) -> Result<ExecutorJoinHandle<()>, StartError> {
+    let core = start.spec.core.0;
+    let cpu = options.cpus[usize::from(core)];
+    // Registered memory for the tail, the commits on their way and write-behind.
+    let io_memory = options.tail_bytes + 16 * COMMIT_BYTES_MAX;
+    LocalExecutorBuilder::new(Placement::Fixed(cpu))
+        .name(&format!("core-{core}"))
+        .io_memory(io_memory)
+        .spin_before_park(options.spin)
+        .spawn(move || run(start))
+        .map_err(|error| StartError::Core { core, reason: error.to_string() })
+}
+
+/// The life of a core.
+async fn run(start: CoreStart) {
+    enter_core();
+    let CoreStart { spec, listener, mesh, bell, shared, server, catalog, started } = start;
+    let core = spec.core;
+    let state = match assemble(spec, listener, mesh, bell, shared, server) {
+        Ok(state) => Rc::new(state),
+        Err(error) => return drop(started.send((core.0, Err(error.to_string())))),
+    };
+    let ring = match Ring::open(&state, JOURNAL_FILES).await {
+        Ok(ring) => ring,
+        Err(error) => return drop(started.send((core.0, Err(error.to_string())))),
+    };
+    let executor = glommio::executor();
+    let latency = Latency::Matters(Duration::from_micros(500));
+    let slow = Latency::NotImportant;
+    let commit_queue = executor.create_task_queue(Shares::Static(1000), latency, "commit+push");
+    let read_queue = executor.create_task_queue(Shares::Static(100), slow, "catch-up");
+    let behind_queue = executor.create_task_queue(Shares::Static(100), slow, "maintenance");
+    reads::install(state.clone(), read_queue);
+    let spawned = "the queue was just made";
+    let writing = glommio::spawn_local_into(commit(state.clone(), ring), commit_queue);
+    let writing = writing.expect(spawned);
+    let behind = behind::write_behind(state.clone());
+    let behind = glommio::spawn_local_into(behind, behind_queue).expect(spawned);
+    let ticks = glommio::spawn_local_into(stop::tick(state.clone()), behind_queue).expect(spawned);
+    let changes = catalog.map(|(store, catalog)| {
+        let changes = control::control(state.clone(), store, catalog);
+        glommio::spawn_local_into(changes, behind_queue).expect(spawned)
+    });
+    drop(started.send((core.0, Ok(()))));
+    let serving = turn::serve(state.clone());
+    let serving = glommio::spawn_local_into(serving, commit_queue).expect(spawned);
+    if let Err(error) = serving.await {
+        state.fail(&format!("core {core}: sockets cannot be watched: {error}"));
+    }
+    if !state.has_failed() {
+        behind.await;
+        writing.await;
+    } else {
+        behind.cancel().await;
+        writing.cancel().await;
+    }
+    ticks.cancel().await;
+    if let Some(changes) = changes {
+        changes.cancel().await;
+    }
+    reads::uninstall();
+}
+
+fn assemble(
+    spec: CoreSpec,
+    listener: Listener,
+    mesh: Endpoint<Message>,
+    bell: StopBell,
+    shared: Arc<Shared>,
+    server: [u8; 16],
+) -> io::Result<CoreState> {
+    let poller = Poller::new()?;
+    poller.add(&listener, turn::LISTENER)?;
+    poller.add(&mesh, turn::MESH)?;
+    poller.add(&bell, turn::STOP)?;
+    let sessions = Sessions::new(spec.core, spec.cores, server);
+    let data_dir = spec.data_dir.clone();
+    let core = Core::new(spec, Now::read());
+    Ok(CoreState {
+        domain: RefCell::new(Domain { core, sessions }),
+        poller: RefCell::new(poller),
+        listener: RefCell::new(Some(listener)),
+        mesh,
+        commit_due: Notify::default(),
+        behind_due: Notify::default(),
+        unsent: RefCell::default(),
+        reads: RefCell::default(),
+        reads_running: Cell::new(0),
+        control: RefCell::default(),
+        control_due: Notify::default(),
+        installs: Cell::new((0, 0)),
+        shared,
+        bell,
+        phase: Cell::new(Phase::Serving),
+        data_dir,
+    })
+}

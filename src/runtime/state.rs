@@ -1,0 +1,165 @@
+//! What the tasks of a core share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::fanout::ReadJob;
+use crate::mesh::Endpoint;
+use crate::native::{Outgoing, Sessions};
+use crate::net::{Listener, Poller};
+use crate::runtime::notify::Notify;
+use crate::service::{ControlRequest, Core, Message};
+
+/// Everything of one core.
+#[derive(Debug)]
+pub struct CoreState {
+    /// The domain: shards, log, subscriptions, connections.
+    pub domain: RefCell<Domain>,
+    /// Readiness of its sockets.
+    pub poller: RefCell<Poller>,
+    /// Its listener, until the stop.
+    pub listener: RefCell<Option<Listener>>,
+    /// Its end of the mesh.
+    pub mesh: Endpoint<Message>,
+    /// Something is staged, or room in the ring was made.
+    pub commit_due: Notify,
+    /// Write-behind may have work.
+    pub behind_due: Notify,
+    /// Messages that a full mailbox gave back.
+    pub unsent: RefCell<VecDeque<Outgoing>>,
+    /// Reads that wait for others to finish.
+    pub reads: RefCell<VecDeque<ReadJob>>,
+    /// Reads in flight.
+    pub reads_running: Cell<usize>,
+    /// Changes of the catalog, on core 0.
+    pub control: RefCell<VecDeque<ControlRequest>>,
+    /// There are some.
+    pub control_due: Notify,
+    /// Cores that have installed the newest view, on core 0.
+    pub installs: Cell<(u64, u16)>,
+    /// What all cores share with whoever started them.
+    pub shared: Arc<Shared>,
+    /// Its own stop bell.
+    pub bell: StopBell,
+    /// Where the core is in its stop.
+    pub phase: Cell<Phase>,
+    /// The data dir.
+    pub data_dir: PathBuf,
+}
+
+/// The domain of a core.
+#[derive(Debug)]
+pub struct Domain {
+    /// Shards, log, subscriptions.
+    pub core: Core,
+    /// Connections.
+    pub sessions: Sessions,
+}
+
+/// A core's way from serving to stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// In use.
+    Serving,
+    /// Requests in flight are answered, new ones refused.
+    Draining,
+    /// Nothing is staged; segments take what is left.
+    Flushing,
+    /// Everything is in segments.
+    Done,
+}
+
+/// What all cores share with whoever started them.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Stop in order.
+    pub stop: AtomicBool,
+    /// Cores that have no more requests in flight.
+    pub drained: AtomicU16,
+    /// Why the server failed; the first reason counts.
+    failure: Mutex<Option<String>>,
+}
+
+impl Shared {
+    /// Records a failure, after which the server stops without draining.
+    pub fn fail(&self, reason: &str) {
+        tracing::error!(%reason, "the log has failed: no more writes are acknowledged");
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Why the server failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// An eventfd by which another thread asks a core to look at [`Shared`].
+#[derive(Debug)]
+pub struct StopBell(OwnedFd);
+
+impl StopBell {
+    /// A silent bell.
+    pub fn new() -> io::Result<StopBell> {
+        // SAFETY: eventfd takes no pointers.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was just made and nobody else owns it.
+        Ok(StopBell(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// A second handle of it.
+    pub fn try_clone(&self) -> io::Result<StopBell> {
+        self.0.try_clone().map(StopBell)
+    }
+
+    /// Rings it.
+    pub fn ring(&self) {
+        let one = 1u64;
+        // SAFETY: an eventfd takes 8 bytes.
+        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
+    }
+
+    /// Silences it.
+    pub fn hear(&self) {
+        let mut count = 0u64;
+        // SAFETY: an eventfd gives 8 bytes.
+        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
+    }
+}
+
+impl AsFd for StopBell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl CoreState {
+    /// Whether the log has failed, here or on another core.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.shared.failure().is_some()
+    }
+
+    /// A write of this core's log failed: nothing more is acknowledged, reads go on until the
+    /// process ends.
+    pub fn fail(&self, reason: &str) {
+        self.domain.borrow_mut().core.log.fail(reason.to_owned());
+        self.shared.fail(reason);
+    }
+
+    /// Whether the stop has begun.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stop.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,84 @@
+//! The regular tick of a core, and the gates of its stop.
+//!
+//! Serving → draining (no new requests, those in flight are answered) → flushing (when *all* cores
+//! have drained, since they answer for each other) → done (everything is in segments).
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::base::clock::Now;
+use crate::disk::blocking as files;
+use crate::disk::dma::blocking;
+use crate::runtime::state::{CoreState, Phase};
+
+/// Long polls and quotas are looked at this often.
+const TICK: Duration = Duration::from_millis(25);
+/// Expired segments are looked for this often.
+const RETENTION_EVERY: Duration = Duration::from_secs(5);
+/// A client that does not take its answers is given up after this.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Ticks until the core is done.
+pub async fn tick(state: Rc<CoreState>) {
+    let mut retention_due = Instant::now() + RETENTION_EVERY;
+    let mut drain_until = None;
+    while state.phase.get() < Phase::Done {
+        glommio::timer::sleep(TICK).await;
+        let now = Now::read();
+        {
+            let mut domain = state.domain.borrow_mut();
+            domain.core.tick(now);
+            state.finish_turn(&mut domain, now);
+        }
+        state.behind_due.notify();
+        if now.mono >= retention_due {
+            retention_due = now.mono + RETENTION_EVERY;
+            remove_expired(&state, now).await;
+        }
+        advance_stop(&state, now, &mut drain_until);
+    }
+}
+
+async fn remove_expired(state: &CoreState, now: Now) {
+    let expired = state.domain.borrow_mut().core.expired_files(now);
+    for file in expired {
+        let path = file.clone();
+        if let Err(error) = blocking(move || files::remove_file(&path)).await {
+            tracing::error!(%error, "an expired segment cannot be removed");
+        }
+    }
+}
+
+fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) {
+    if state.has_failed() {
+        // What is not durable stays unacknowledged; the journal keeps what is.
+        state.phase.set(Phase::Done);
+        state.bell.ring();
+        state.commit_due.notify();
+        return;
+    }
+    match state.phase.get() {
+        Phase::Serving if state.is_stopping() => {
+            state.listener.take();
+            let mut domain = state.domain.borrow_mut();
+            let crate::runtime::state::Domain { core, sessions } = &mut *domain;
+            sessions.begin_stop(core, &state.poller.borrow());
+            *drain_until = Some(now.mono + DRAIN_MAX);
+            state.phase.set(Phase::Draining);
+        }
+        Phase::Draining => {
+            let until = *drain_until.get_or_insert(now.mono);
+            let domain = state.domain.borrow();
+            let answered = domain.sessions.is_empty() || now.mono >= until;
+            if answered && domain.core.log.is_idle() && !domain.core.is_parking() {
+                *drain_until = None;
+                state.shared.drained.fetch_add(1, Ordering::AcqRel);
+                state.phase.set(Phase::Flushing);
+                state.commit_due.notify();
+                state.behind_due.notify();
+            }
+        }
+        _ => {}
+    }
+}

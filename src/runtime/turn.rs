@@ -1,0 +1,194 @@
+//! The turn of a core: take what is ready, serve it, send what follows from it.
+
+use std::rc::Rc;
+
+use crate::base::clock::Now;
+use crate::base::ids::CoreId;
+use crate::base::limits::CATCH_UP_READS_MAX;
+use crate::metrics::Counter;
+use crate::native::{Outgoing, Sessions};
+use crate::net::{Ready, Token};
+use crate::runtime::reads::start_read;
+use crate::runtime::state::{CoreState, Domain, Phase};
+use crate::service::core::PutWaiter;
+use crate::service::{Core, Message};
+
+/// The listener's token.
+pub const LISTENER: Token = Token(0);
+/// The mesh's token.
+pub const MESH: Token = Token(1);
+/// The stop bell's token.
+pub const STOP: Token = Token(2);
+
+/// Connections accepted in one turn: a storm of them must not starve those that are there.
+const ACCEPTS_PER_TURN: usize = 64;
+/// Messages taken from one core in one turn.
+const MESSAGES_PER_TURN: usize = 256;
+
+/// Serves sockets and mesh until the core is done.
+pub async fn serve(state: Rc<CoreState>) -> std::io::Result<()> {
+    let mut ready: Vec<Ready> = Vec::new();
+    loop {
+        // Ends the turn even when more is ready: on its way round the executor submits the
+        // writes that this turn has staged and takes completions, for one ring entry.
+        // The poller is borrowed across the wait, and shared only for `&self` calls meanwhile.
+        wait_ready(&state).await?;
+        if state.phase.get() == Phase::Done {
+            return Ok(());
+        }
+        state.poller.borrow_mut().take(&mut ready)?;
+        let now = Now::read();
+        let mut domain = state.domain.borrow_mut();
+        for event in &ready {
+            state.on_ready(&mut domain, now, event);
+        }
+        state.finish_turn(&mut domain, now);
+    }
+}
+
+#[expect(clippy::await_holding_refcell_ref, reason = "`take` is called by this task only")]
+async fn wait_ready(state: &CoreState) -> std::io::Result<()> {
+    let poller = state.poller.borrow();
+    poller.wait().await
+}
+
+impl CoreState {
+    fn on_ready(&self, domain: &mut Domain, now: Now, event: &Ready) {
+        match event.token {
+            LISTENER => self.accept(domain),
+            MESH => self.receive_mail(domain, now),
+            STOP => self.bell.hear(),
+            token => {
+                let Domain { core, sessions } = domain;
+                sessions.ready(core, &self.poller.borrow(), now, token, event.readable);
+            }
+        }
+    }
+
+    fn accept(&self, domain: &mut Domain) {
+        let listener = self.listener.borrow();
+        let Some(listener) = listener.as_ref() else { return };
+        for _ in 0..ACCEPTS_PER_TURN {
+            match listener.accept() {
+                Ok(Some(socket)) => {
+                    domain.core.metrics.add(Counter::SessionsOpened, 1);
+                    if let Err(error) = domain.sessions.open(&self.poller.borrow(), socket) {
+                        tracing::warn!(%error, "a new connection cannot be watched");
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "connections cannot be accepted");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn receive_mail(&self, domain: &mut Domain, now: Now) {
+        self.mesh.listen();
+        let mut more = false;
+        for from in (0..self.mesh.cores()).map(CoreId) {
+            for taken in 0.. {
+                // Puts that find no room wait with their senders.
+                if domain.core.is_parking() || taken == MESSAGES_PER_TURN {
+                    more = true;
+                    break;
+                }
+                let Some(message) = self.mesh.receive(from) else { break };
+                domain.core.metrics.add(Counter::MeshMessages, 1);
+                self.on_message(domain, now, message);
+            }
+        }
+        if more {
+            self.mesh.ring_self();
+        }
+    }
+
+    fn on_message(&self, domain: &mut Domain, now: Now, message: Message) {
+        let Domain { core, sessions } = domain;
+        match message {
+            Message::Handover { socket, hello, received } => {
+                let handed = (socket, hello, received);
+                let adopted = sessions.adopt(core, &self.poller.borrow(), now, handed);
+                if let Err(error) = adopted {
+                    tracing::warn!(%error, "a handed-over connection cannot be watched");
+                }
+            }
+            Message::Put { session, correlation, part, shard, batch } => {
+                let waiter = PutWaiter::new(session, correlation, part);
+                core.put_or_park(now, waiter, shard, batch);
+            }
+            Message::PutDone { session, correlation, part, run, message } => {
+                sessions.put_part_done(session, correlation, part, run, message);
+            }
+            Message::Shard(request) => core.serve(now, request),
+            Message::Frame { session, bytes } => sessions.frame(session, &bytes),
+            Message::SessionClosed(session) => core.session_closed(session),
+            Message::SessionBlocked { session, blocked } => core.session_blocked(session, blocked),
+            Message::Control(request) => {
+                self.control.borrow_mut().push_back(request);
+                self.control_due.notify();
+            }
+            Message::ViewChanged(view) => {
+                let version = view.version();
+                core.install_view(now, view);
+                let message = Message::ViewInstalled { core: self.mesh.core(), version };
+                sessions.outgoing.push(Outgoing { to: CoreId(0), message });
+            }
+            Message::ViewInstalled { version, .. } => {
+                let (newest, cores) = self.installs.get();
+                if version == newest {
+                    self.installs.set((newest, cores + 1));
+                    self.control_due.notify();
+                }
+            }
+        }
+    }
+
+    /// Delivers answers, pumps readers, sends, and starts what is due.
+    pub fn finish_turn(&self, domain: &mut Domain, now: Now) {
+        let Domain { core, sessions } = domain;
+        core.finish_turn(now);
+        // What is sent may make room for more; each round does strictly less.
+        for _ in 0..4 {
+            if sessions.has_stalled() && core.has_room(1) {
+                sessions.resume(core, &self.poller.borrow(), now);
+                core.finish_turn(now);
+            }
+            sessions.deliver(core);
+            sessions.flush_dirty(core, &self.poller.borrow());
+            core.finish_turn(now);
+            if core.effects.list.is_empty() {
+                break;
+            }
+        }
+        self.start_reads(core);
+        self.send_mail(sessions);
+        if !core.log.is_idle() {
+            self.commit_due.notify();
+        }
+    }
+
+    fn start_reads(&self, core: &mut Core) {
+        let mut reads = self.reads.borrow_mut();
+        reads.extend(core.effects.reads.drain(..));
+        while self.reads_running.get() < CATCH_UP_READS_MAX
+            && let Some(job) = reads.pop_front()
+        {
+            self.reads_running.set(self.reads_running.get() + 1);
+            start_read(job);
+        }
+    }
+
+    fn send_mail(&self, sessions: &mut Sessions) {
+        let mut unsent = self.unsent.borrow_mut();
+        unsent.extend(sessions.outgoing.drain(..));
+        while let Some(Outgoing { to, message }) = unsent.pop_front() {
+            if let Err(message) = self.mesh.send(to, message) {
+                unsent.push_front(Outgoing { to, message });
+                return;
+            }
+        }
+    }
+}
