@@ -1,6 +1,6 @@
-//! The bytes of every message, pinned. They were written down from `PROTOCOL.md` by another program,
-//! so that the document, the encoder and the decoder are held against each other. A change here is
-//! a new protocol version.
+//! The bytes of every message, pinned. They were written down from `PROTOCOL.md` by another
+//! program, so that the document, the encoder and the decoder are held against each other. A change
+//! here is a new protocol version.
 
 use shardway::base::error::ErrorCode;
 use shardway::base::ids::{CoreId, Millis, Seq, ShardNumber, StreamUuid};

@@ -60,9 +60,10 @@ pub struct PutAnswer<'a> {
     pub run_of: Vec<u16>,
 }
 
-/// Writes an answer. `run_of` is empty when there is one run.
+/// Writes an answer. With one run, `run_of` says nothing and is left out.
 pub fn write_put_answer(w: &mut Writer<'_>, runs: &[PutRun], message: &str, run_of: &[u16]) {
-    debug_assert!(runs.len() == 1 || !run_of.is_empty());
+    let run_of = if runs.len() == 1 { &[] } else { run_of };
+    debug_assert!(runs_cover(runs, run_of), "{runs:?} do not account for {run_of:?}");
     w.u16(runs.len() as u16).u16(run_of.len() as u16);
     for run in runs {
         let (code, base) = match run.outcome {
@@ -111,11 +112,12 @@ impl<'a> Decode<'a> for PutAnswer<'a> {
 
 /// Whether each run has as many records as it claims: clients walk the runs without looking.
 fn runs_cover(runs: &[PutRun], run_of: &[u16]) -> bool {
+    if runs.len() < 2 {
+        return runs.len() == 1 && run_of.is_empty();
+    }
     let mut counts = vec![0; runs.len()];
     for &run in run_of {
         counts[usize::from(run)] += 1;
     }
-    let listed = runs.iter().map(|run| run.count).eq(counts);
-    let single = runs.len() == 1 && run_of.is_empty();
-    single || (!runs.is_empty() && listed)
+    runs.iter().map(|run| run.count).eq(counts)
 }

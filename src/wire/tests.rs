@@ -483,7 +483,7 @@ fn a_put_answer_whose_runs_and_records_disagree_is_refused() {
         (vec![], vec![]),
         (vec![run(1), run(1)], vec![]),
         (vec![run(1), run(1)], vec![1, 1]),
-        (vec![run(2)], vec![0]),
+        (vec![run(1)], vec![0]),
     ] {
         let refused = Err(DecodeError::Value("records"));
         assert_eq!(decoded(&runs, &run_of), refused, "{runs:?} {run_of:?}");
