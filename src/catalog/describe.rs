@@ -9,7 +9,7 @@ use crate::wire::streams::{
 };
 
 /// Streams in one listing (AWS: `ListStreamsInputLimit`).
-pub const LIST_STREAMS_MAX: usize = 10_000;
+const LIST_STREAMS_MAX: usize = 10_000;
 
 impl StreamView {
     /// Everything about the stream.

@@ -259,5 +259,4 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Store
 }
 
 #[cfg(test)]
-#[path = "tests/file_store.rs"]
 mod tests;

@@ -360,6 +360,14 @@ fn a_snapshot_from_before_a_field_existed_still_opens() {
 }
 
 #[test]
+fn a_view_is_shared_between_cores_and_a_store_moves_to_a_blocking_thread() {
+    fn shared<T: Send + Sync>() {}
+    fn moved<T: Send>() {}
+    shared::<View>();
+    moved::<FileStore>();
+}
+
+#[test]
 fn the_iterator_key_is_not_printed() {
     let state = State::new([0xAB; 32]);
     let text = format!("{state:?}");

@@ -23,86 +23,56 @@ pub enum Unit {
 }
 
 /// Only grows.
+#[expect(missing_docs, reason = "the help in the table says what each one is")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Counter {
-    /// See [`Counter::metric`].
     RecordsIn,
-    /// See [`Counter::metric`].
     BytesIn,
-    /// See [`Counter::metric`].
     RecordsOut,
-    /// See [`Counter::metric`].
     BytesOut,
-    /// See [`Counter::metric`].
     PutThrottles,
-    /// See [`Counter::metric`].
     ReadThrottles,
-    /// See [`Counter::metric`].
     RefusedPuts,
-    /// See [`Counter::metric`].
     Commits,
-    /// See [`Counter::metric`].
     CommitBytes,
-    /// See [`Counter::metric`].
     TailHits,
-    /// See [`Counter::metric`].
     CatchUpReads,
-    /// See [`Counter::metric`].
     CatchUpBytes,
-    /// See [`Counter::metric`].
     PushRecords,
-    /// See [`Counter::metric`].
     PushBytes,
-    /// See [`Counter::metric`].
     SessionsOpened,
-    /// See [`Counter::metric`].
     StalledSessions,
-    /// See [`Counter::metric`].
     ProtocolErrors,
-    /// See [`Counter::metric`].
     MeshMessages,
-    /// See [`Counter::metric`].
     ForwardedRequests,
-    /// See [`Counter::metric`].
     JournalFilesRecycled,
-    /// See [`Counter::metric`].
     SegmentBytes,
-    /// See [`Counter::metric`].
     SegmentsDeleted,
 }
 
 /// Goes up and down.
+#[expect(missing_docs, reason = "the help in the table says what each one is")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Gauge {
-    /// See [`Gauge::metric`].
     Sessions,
-    /// See [`Gauge::metric`].
     Subscriptions,
-    /// See [`Gauge::metric`].
     Shards,
-    /// See [`Gauge::metric`].
     TailBytes,
-    /// See [`Gauge::metric`].
     UnflushedBytes,
-    /// See [`Gauge::metric`].
     PartialFrameBytes,
 }
 
 /// A distribution.
+#[expect(missing_docs, reason = "the help in the table says what each one is")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Histogram {
-    /// See [`Histogram::metric`].
     CommitMicros,
-    /// See [`Histogram::metric`].
     CommitBatches,
-    /// See [`Histogram::metric`].
     PutMicros,
-    /// See [`Histogram::metric`].
     PushMicros,
-    /// See [`Histogram::metric`].
     CatchUpMicros,
 }
 
@@ -141,21 +111,17 @@ impl Counter {
     pub const fn metric(self) -> Metric {
         use Unit::{Bytes, Count};
         let (name, unit, help) = match self {
-            Counter::RecordsIn => {
-                ("shardway_in_records_total", Count, "Records that were acknowledged.")
-            }
-            Counter::BytesIn => {
-                ("shardway_in_bytes_total", Bytes, "Data and keys that were acknowledged.")
-            }
+            Counter::RecordsIn => ("shardway_in_records_total", Count, "Records acknowledged."),
+            Counter::BytesIn => ("shardway_in_bytes_total", Bytes, "Data and keys acknowledged."),
             Counter::RecordsOut => {
-                ("shardway_get_records_total", Count, "Records that gets returned.")
+                ("shardway_get_records_total", Count, "Records returned by gets.")
             }
             Counter::BytesOut => ("shardway_get_bytes_total", Bytes, "Batches that gets returned."),
             Counter::PutThrottles => {
-                ("shardway_put_throttles_total", Count, "Batches above their shard's throughput.")
+                ("shardway_put_throttles_total", Count, "Batches above a shard's rate.")
             }
             Counter::ReadThrottles => {
-                ("shardway_get_throttles_total", Count, "Gets above their shard's throughput.")
+                ("shardway_get_throttles_total", Count, "Gets above a shard's rate.")
             }
             Counter::RefusedPuts => (
                 "shardway_refused_puts_total",
@@ -164,14 +130,14 @@ impl Counter {
             ),
             Counter::Commits => ("shardway_commits_total", Count, "Journal writes."),
             Counter::CommitBytes => {
-                ("shardway_commit_bytes_total", Bytes, "Journal writes with header and padding.")
+                ("shardway_commit_bytes_total", Bytes, "Journal writes, padded.")
             }
-            Counter::TailHits => ("shardway_tail_hits_total", Count, "Reads that memory answered."),
+            Counter::TailHits => ("shardway_tail_hits_total", Count, "Reads from memory."),
             Counter::CatchUpReads => {
-                ("shardway_catch_up_reads_total", Count, "Reads from segment files.")
+                ("shardway_catch_up_reads_total", Count, "Reads from segments.")
             }
             Counter::CatchUpBytes => {
-                ("shardway_catch_up_bytes_total", Bytes, "Bytes read from segment files.")
+                ("shardway_catch_up_bytes_total", Bytes, "Read from segments.")
             }
             Counter::PushRecords => {
                 ("shardway_push_records_total", Count, "Records pushed to subscriptions.")

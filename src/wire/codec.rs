@@ -83,6 +83,21 @@ impl<'a> Reader<'a> {
         self.array(field).map(u128::from_le_bytes)
     }
 
+    /// One byte that is 0 or 1.
+    pub fn flag(&mut self, field: &'static str) -> Result<bool, DecodeError> {
+        match self.u8(field)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(DecodeError::Value(field)),
+        }
+    }
+
+    /// `n` bytes that are 0 until a later version gives them a meaning.
+    pub fn reserved(&mut self, n: usize) -> Result<(), DecodeError> {
+        let zero = self.bytes(n, "reserved")?.iter().all(|&byte| byte == 0);
+        if zero { Ok(()) } else { Err(DecodeError::Value("reserved")) }
+    }
+
     /// Text: 16 bits of length, then UTF-8.
     pub fn text(&mut self, field: &'static str) -> Result<&'a str, DecodeError> {
         std::str::from_utf8(self.blob(field)?).or(Err(DecodeError::Text(field)))

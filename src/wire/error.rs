@@ -31,11 +31,7 @@ impl<'a> Decode<'a> for ErrorFrame<'a> {
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         Ok(ErrorFrame {
             code: ErrorCode::from_wire(r.u16("code")?).ok_or(DecodeError::Value("code"))?,
-            closes: match r.u8("closes")? {
-                0 => false,
-                1 => true,
-                _ => return Err(DecodeError::Value("closes")),
-            },
+            closes: r.flag("closes")?,
             message: r.text("message")?,
         })
     }

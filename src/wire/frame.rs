@@ -116,7 +116,9 @@ impl Opcode {
         match self {
             Opcode::Hello | Opcode::Credit | Opcode::Unsubscribe => 1024,
             Opcode::Ping | Opcode::PingAnswer => 4096,
-            Opcode::GetIterator | Opcode::Get | Opcode::Subscribe | Opcode::CreateStream => 4096,
+            Opcode::CreateStream | Opcode::DeleteStream | Opcode::DescribeStream => 4096,
+            Opcode::ListStreams | Opcode::ShardMap => 4096,
+            Opcode::GetIterator | Opcode::Get | Opcode::Subscribe => 4096,
             Opcode::Put | Opcode::Push | Opcode::GetAnswer => FRAME_PAYLOAD_MAX,
             _ => CONTROL_PAYLOAD_MAX,
         }

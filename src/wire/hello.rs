@@ -5,8 +5,10 @@ use crate::base::ids::CoreId;
 
 /// The first bytes of a hello's payload.
 pub const HELLO_MAGIC: [u8; 4] = *b"SHWY";
-/// The protocol version that this library speaks.
+/// The highest protocol version that this library speaks.
 pub const PROTOCOL_VERSION: u16 = 1;
+/// The lowest.
+pub const PROTOCOL_VERSION_MIN: u16 = 1;
 /// "Any core will do."
 pub const ANY_CORE: CoreId = CoreId(u16::MAX);
 
@@ -26,6 +28,13 @@ pub struct Hello<'a> {
 }
 
 impl Hello<'_> {
+    /// The version to speak with this client: the highest that both know, if there is one.
+    #[must_use]
+    pub fn negotiate(&self) -> Option<u16> {
+        let version = self.version_max.min(PROTOCOL_VERSION);
+        (version >= self.version_min.max(PROTOCOL_VERSION_MIN)).then_some(version)
+    }
+
     /// Writes the payload.
     pub fn write(&self, w: &mut Writer<'_>) {
         w.bytes(&HELLO_MAGIC).u16(self.version_min).u16(self.version_max).u64(self.features);

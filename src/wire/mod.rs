@@ -12,3 +12,6 @@ pub mod subscribe;
 
 pub use codec::{Decode, DecodeError, Reader, Writer};
 pub use frame::{FrameError, FrameHeader, Opcode};
+
+#[cfg(test)]
+mod tests;

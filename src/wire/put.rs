@@ -33,9 +33,7 @@ impl<'a> Decode<'a> for Put<'a> {
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let stream = StreamUuid(r.array("stream")?);
         let shard = ShardNumber(r.u32("shard")?);
-        if r.u32("reserved")? != 0 {
-            return Err(DecodeError::Value("reserved"));
-        }
+        r.reserved(4)?;
         Ok(Put { stream, shard, map_version: r.u64("map_version")?, batch: r.rest() })
     }
 }
@@ -62,9 +60,10 @@ pub struct PutAnswer<'a> {
     pub run_of: Vec<u16>,
 }
 
-/// Writes an answer. `run_of` is empty when there is one run.
+/// Writes an answer. With one run, `run_of` says nothing and is left out.
 pub fn write_put_answer(w: &mut Writer<'_>, runs: &[PutRun], message: &str, run_of: &[u16]) {
-    debug_assert!(runs.len() == 1 || !run_of.is_empty());
+    let run_of = if runs.len() == 1 { &[] } else { run_of };
+    debug_assert!(runs_cover(runs, run_of), "{runs:?} do not account for {run_of:?}");
     w.u16(runs.len() as u16).u16(run_of.len() as u16);
     for run in runs {
         let (code, base) = match run.outcome {
@@ -89,7 +88,7 @@ impl<'a> Decode<'a> for PutAnswer<'a> {
         for _ in 0..runs_len {
             let (shard, count) = (ShardNumber(r.u32("shard")?), r.u32("count")?);
             let (base, code) = (Seq(r.u64("base")?), r.u16("code")?);
-            r.u16("reserved")?;
+            r.reserved(2)?;
             let outcome = match code {
                 0 => Ok(base),
                 n => Err(ErrorCode::from_wire(n).ok_or(DecodeError::Value("code"))?),
@@ -104,6 +103,21 @@ impl<'a> Decode<'a> for PutAnswer<'a> {
             }
             run_of.push(run);
         }
+        if !runs_cover(&runs, &run_of) {
+            return Err(DecodeError::Value("records"));
+        }
         Ok(PutAnswer { runs, message: r.text("message")?, run_of })
     }
+}
+
+/// Whether each run has as many records as it claims: clients walk the runs without looking.
+fn runs_cover(runs: &[PutRun], run_of: &[u16]) -> bool {
+    if runs.len() < 2 {
+        return runs.len() == 1 && run_of.is_empty();
+    }
+    let mut counts = vec![0; runs.len()];
+    for &run in run_of {
+        counts[usize::from(run)] += 1;
+    }
+    runs.iter().map(|run| run.count).eq(counts)
 }

@@ -198,7 +198,7 @@ impl StreamList {
 
 impl Decode<'_> for StreamList {
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let more = r.u8("more")? != 0;
+        let more = r.flag("more")?;
         let n = r.u32("streams")?;
         let mut streams = Vec::new();
         for _ in 0..n {
@@ -255,8 +255,8 @@ fn read_shards(r: &mut Reader<'_>) -> Result<(u64, Vec<ShardDescription>), Decod
     let mut shards = Vec::with_capacity(n);
     for _ in 0..n {
         let number = ShardNumber(r.u32("number")?);
-        let open = r.u8("open")? != 0;
-        r.u8("reserved")?;
+        let open = r.flag("open")?;
+        r.reserved(1)?;
         shards.push(ShardDescription {
             number,
             open,

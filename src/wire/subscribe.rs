@@ -88,9 +88,7 @@ impl Push<'_> {
 impl<'a> Decode<'a> for Push<'a> {
     fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let subscription = r.u32("subscription")?;
-        if r.u32("reserved")? != 0 {
-            return Err(DecodeError::Value("reserved"));
-        }
+        r.reserved(4)?;
         Ok(Push {
             subscription,
             first: Seq(r.u64("first")?),
