@@ -192,7 +192,7 @@ impl Identity {
         }
         let at = text.rfind(CRC_KEY).ok_or_else(|| damaged("it has no CRC line".into()))?;
         let (content, line) = text.split_at(at);
-        if line.trim_end() != format!("{CRC_KEY}\"{:08x}\"", crc32(content.as_bytes())) {
+        if line != format!("{CRC_KEY}\"{:08x}\"\n", crc32(content.as_bytes())) {
             return Err(damaged("its CRC does not match".into()));
         }
         let fields: Fields =
