@@ -69,6 +69,8 @@ pub struct Tally {
     pub refused_batches: u64,
     /// Batches without an answer, sent or late.
     pub open_batches: u64,
+    /// Late batches that were given up.
+    pub abandoned_batches: u64,
     /// Intended send to acknowledgement, of batches meant for the window.
     pub ack: Latencies,
     /// Intended send to arrival, for each consumer.
@@ -215,6 +217,13 @@ impl Load {
             subscription.used = 0;
         }
         Ok(())
+    }
+
+    /// Gives up what is late: the server is too far behind. What is in flight is still awaited.
+    pub fn abandon_late(&mut self) {
+        let abandoned: u64 = self.writers.iter_mut().map(Writer::abandon_late).sum();
+        self.tally.open_batches -= abandoned;
+        self.tally.abandoned_batches += abandoned;
     }
 
     /// Whether every batch is answered and everything acknowledged is read.

@@ -2,7 +2,6 @@
 
 use crate::latency::{Latencies, Percentiles};
 use crate::load::Load;
-use crate::stop;
 use crate::workload::Workload;
 
 /// What a verified run measured.
@@ -16,8 +15,8 @@ pub struct Outcome {
     pub mb_per_s: f64,
     /// Batches that the server refused.
     pub refused_batches: u64,
-    /// Batches of an open loop that were not answered when the run was given up.
-    pub unanswered_batches: u64,
+    /// Batches of an open loop that were never sent, as the server fell too far behind.
+    pub unsent_batches: u64,
     /// Intended send to acknowledgement.
     pub ack: Option<Percentiles>,
     /// Intended send to arrival, all consumers merged.
@@ -28,8 +27,6 @@ pub struct Outcome {
     pub verified_records: u64,
     /// How the read-back went, when nobody read along.
     pub read_back: Option<ReadBack>,
-    /// Ctrl-C ended the run early.
-    pub interrupted: bool,
 }
 
 /// Reading a run's records again, from the first on.
@@ -58,13 +55,12 @@ impl Outcome {
             records_per_s,
             mb_per_s: records_per_s * workload.record_bytes as f64 / 1e6,
             refused_batches: tally.refused_batches,
-            unanswered_batches: tally.open_batches,
+            unsent_batches: tally.abandoned_batches,
             ack: tally.ack.percentiles(),
             push: push.percentiles(),
             push_by_consumer: tally.push.iter().filter_map(Latencies::percentiles).collect(),
             verified_records: tally.read_records + read_back.map_or(0, |r| r.records),
             read_back,
-            interrupted: stop::requested(),
         }
     }
 
@@ -72,8 +68,6 @@ impl Outcome {
     /// the acknowledged rate is the offered one within 1 %.
     #[must_use]
     pub fn sustained(&self, rate: f64) -> bool {
-        self.refused_batches == 0
-            && self.unanswered_batches == 0
-            && self.records_per_s >= 0.99 * rate
+        self.refused_batches == 0 && self.unsent_batches == 0 && self.records_per_s >= 0.99 * rate
     }
 }

@@ -43,11 +43,6 @@ impl Progress {
         self.line.tick();
     }
 
-    /// Prints a line above the progress line.
-    pub fn say(&self, text: &str) {
-        self.line.suspend(|| eprintln!("{text}"));
-    }
-
     /// Removes the line.
     pub fn clear(&self) {
         self.line.finish_and_clear();

@@ -117,8 +117,8 @@ pub struct Row {
     pub mb_per_s: f64,
     /// Batches that the server refused.
     pub refused_batches: u64,
-    /// Batches left without answer.
-    pub unanswered_batches: u64,
+    /// Batches that were never sent, as the server fell too far behind.
+    pub unsent_batches: u64,
     /// Intended send to acknowledgement.
     pub ack: Option<Percentiles>,
     /// Intended send to arrival at a consumer.
@@ -194,7 +194,7 @@ impl Row {
             records_per_s: outcome.records_per_s,
             mb_per_s: outcome.mb_per_s,
             refused_batches: outcome.refused_batches,
-            unanswered_batches: outcome.unanswered_batches,
+            unsent_batches: outcome.unsent_batches,
             ack: outcome.ack,
             push: outcome.push,
             push_by_consumer: outcome.push_by_consumer.clone(),
@@ -287,13 +287,12 @@ pub(crate) mod tests {
             records_per_s: 10.0,
             mb_per_s: 0.01,
             refused_batches: 0,
-            unanswered_batches: 0,
+            unsent_batches: 0,
             ack: push,
             push,
             push_by_consumer: push.into_iter().collect(),
             verified_records: 10,
             read_back: None,
-            interrupted: false,
         }
     }
 

@@ -94,8 +94,10 @@ impl<'a> Run<'a> {
             let now = now_ns();
             if self.sending {
                 self.send_due(now)?;
-            } else if self.load.is_settled(self.workload.consumers) || self.gives_up(now) {
+            } else if self.load.is_settled(self.workload.consumers) {
                 return Ok(());
+            } else if now > self.load.window.end_ns + nanos(DRAIN_TIME) {
+                self.load.abandon_late();
             }
             ready.clear();
             let timeout = self.timeout(now);
@@ -103,7 +105,9 @@ impl<'a> Run<'a> {
             for &event in &ready {
                 self.turn(event)?;
             }
-            self.check_progress(now)?;
+            if self.waits_in_vain(now)? {
+                return Ok(());
+            }
             if now > shown_ns + nanos(PROGRESS_INTERVAL) {
                 self.context.progress.show(what, self.load.tally.acked_records);
                 shown_ns = now;
@@ -167,22 +171,25 @@ impl<'a> Run<'a> {
         due.map_or(SLEEP_MAX, |due| Duration::from_nanos(due.saturating_sub(now))).min(SLEEP_MAX)
     }
 
-    fn check_progress(&self, now: u64) -> Result<()> {
-        let waits = self.load.tally.open_batches > 0 || !self.sending;
-        if !waits || now < self.progress_ns + nanos(PROGRESS_TIMEOUT) {
-            return Ok(());
-        }
+    /// Whether acknowledged records do not come any more: the verification will say which. A put
+    /// without an answer is a stall instead.
+    fn waits_in_vain(&mut self, now: u64) -> Result<bool> {
         let Tally { open_batches, acked_records, read_records, .. } = self.load.tally;
+        let waits = open_batches > 0 || !self.sending;
+        if !waits {
+            // A pause between two batches of a slow schedule is nobody's fault.
+            self.progress_ns = now;
+        }
+        if now < self.progress_ns + nanos(PROGRESS_TIMEOUT) {
+            return Ok(false);
+        }
+        if open_batches == 0 {
+            return Ok(true);
+        }
         Err(Failure::Stalled(format!(
             "nothing for {PROGRESS_TIMEOUT:?}; {open_batches} batches without answer, \
              {acked_records} records acknowledged, {read_records} read"
         )))
-    }
-
-    /// An overloaded open loop does not hold the tool for ever: what is late then is reported.
-    fn gives_up(&self, now: u64) -> bool {
-        let in_flight: usize = self.load.writers.iter().map(|w| w.in_flight()).sum();
-        in_flight == 0 && now > self.load.window.end_ns + nanos(DRAIN_TIME)
     }
 
     fn finish(self, stream: &TestStream) -> Result<Outcome> {
@@ -198,6 +205,8 @@ impl<'a> Run<'a> {
         } else {
             None
         };
+        // A verified run has paired every push with its ack.
+        debug_assert!(load.shards.iter().all(|shard| shard.pending.is_empty()));
         Ok(Outcome::of(workload, &load, read_back))
     }
 }

@@ -1,6 +1,6 @@
 //! A blocking connection: hello, then control requests one at a time.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -203,9 +203,14 @@ impl Session {
             if let Some(received) = self.inbox.next_frame()? {
                 return Ok(received);
             }
-            let n = self.inbox.fill(&mut self.stream).map_err(Failure::io("receiving"))?;
-            if n == 0 {
-                return Err(Failure::Stalled("it closed a connection".to_owned()));
+            match self.inbox.fill(&mut self.stream) {
+                Ok(0) => return Err(Failure::Stalled("it closed a connection".to_owned())),
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Err(Failure::Stalled(format!("nothing for {ANSWER_TIMEOUT:?}")));
+                }
+                Err(e) => return Err(Failure::io("receiving")(e)),
             }
         }
     }

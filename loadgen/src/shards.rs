@@ -59,8 +59,11 @@ fn carried(workload: &Workload, outcome: &Outcome, p99_limit_ms: f64) -> bool {
 /// The highest number for which `carried` holds: doubling, then halving the distance. 0 if none.
 fn highest(mut carried: impl FnMut(u32) -> Result<bool>) -> Result<u32> {
     let (mut low, mut high) = (0, SEARCH_START);
-    while high <= SEARCH_MAX && !stop::requested() && carried(high)? {
+    while !stop::requested() && carried(high)? {
         (low, high) = (high, high * 2);
+        if high > SEARCH_MAX {
+            return Ok(low);
+        }
     }
     while high - low > (low * SEARCH_PRECISION / 100).max(1) && !stop::requested() {
         let middle = low + (high - low) / 2;

@@ -288,7 +288,7 @@ impl WriterOrder {
         let distance = (counter + cycle - self.next_counter) % cycle;
         let records = u64::from(self.pool.batch_records());
         let in_batch = self.next_counter % records;
-        if distance > 0 && (in_batch != 0 || distance % records != 0) {
+        if distance > 0 && (in_batch != 0 || !distance.is_multiple_of(records)) {
             return Err(distance.div_ceil(records));
         }
         self.skipped += distance / records;

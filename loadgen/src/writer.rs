@@ -73,6 +73,7 @@ impl Writer {
     }
 
     /// Batches in flight.
+    #[cfg(test)]
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
@@ -93,6 +94,11 @@ impl Writer {
             let Some(intended_ns) = self.late.pop_front() else { return };
             self.send(intended_ns, outbox);
         }
+    }
+
+    /// Gives up the late batches and says how many.
+    pub fn abandon_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late).len() as u64
     }
 
     fn send(&mut self, intended_ns: u64, outbox: &mut Outbox) {
