@@ -1,2 +1,239 @@
-//! loadgen
-fn main() {}
+//! `loadgen`: what a Shardway server sustains, and how fast records reach their consumers.
+//!
+//! One pinned thread does everything: [`run`] connects ([`setup`]), sends on a schedule
+//! ([`arrival`]) or closed loop, pairs acks with pushes ([`pending`]), verifies ([`verify`]) and
+//! counts ([`latency`]). Commands ([`ceiling`], [`push`], [`shards`], [`quick`]) only choose
+//! workloads ([`workload`]). Each invocation measures the machine's own limits first ([`floor`]).
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool reports there")]
+
+mod arrival;
+mod bench;
+mod ceiling;
+mod cli;
+mod clock;
+mod connection;
+mod context;
+mod embedded;
+mod failure;
+mod floor;
+mod host;
+mod inbox;
+mod json;
+mod latency;
+mod load;
+mod outbox;
+mod outcome;
+mod payload;
+mod pending;
+mod pin;
+mod poll;
+mod progress;
+mod push;
+mod quick;
+mod read_back;
+mod report;
+mod run;
+mod scenario;
+mod session;
+mod setup;
+mod shards;
+mod stop;
+mod stream;
+mod table;
+mod verify;
+mod workload;
+mod writer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use bench::Bench;
+use cli::{Ceiling, Cli, Command, Common, Latency, Server, Shards, Times};
+use context::Context;
+use failure::Result;
+use floor::Floor;
+use host::Host;
+use pin::Cpus;
+use progress::Progress;
+use report::{Report, Verdict};
+use workload::Workload;
+
+/// Exit code when a target is missed under `--strict`.
+const EXIT_TARGET_MISSED: u8 = 4;
+/// Connections of a stream with many shards, unless said otherwise.
+const CONNECTIONS_MAX: u32 = 64;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    stop::watch();
+    match measure(&cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("loadgen: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Measures, then prints what there is, also after a failure.
+fn measure(cli: &Cli) -> Result<ExitCode> {
+    let common = &cli.common;
+    let cpus = Cpus::choose(common.cpu)?;
+    let dir = common.floor_dir.clone().unwrap_or_else(std::env::temp_dir);
+    // On one shared CPU a spinning load generator would starve the server.
+    let spin = cpus.apart() && !common.no_spin;
+    let mut report = Report::new(Host::read(&dir), cpus.loadgen, spin);
+    let result = fill(cli, cpus, spin, &dir, &mut report);
+    report.verdict = Verdict::of(&report.rows);
+    report.complete = result.is_ok() && !stop::requested();
+    report.failure = result.as_ref().err().map(ToString::to_string);
+    publish(&report, common)?;
+    result?;
+    let missed = common.strict && !report.targets_met();
+    Ok(if missed { ExitCode::from(EXIT_TARGET_MISSED) } else { ExitCode::SUCCESS })
+}
+
+fn publish(report: &Report, common: &Common) -> Result<()> {
+    if let Some(path) = &common.json {
+        json::write(report, path)?;
+        if json::is_stdout(path) {
+            return Ok(());
+        }
+    }
+    if report.floor.is_some() || !report.rows.is_empty() {
+        table::print(report);
+    }
+    Ok(())
+}
+
+fn fill(
+    cli: &Cli,
+    cpus: Cpus,
+    spin: bool,
+    dir: &std::path::Path,
+    report: &mut Report,
+) -> Result<()> {
+    let progress = Progress::new();
+    let Some((server, times)) = cli.command.on_server() else {
+        pin::pin(cpus.loadgen)?;
+        report.floor = Some(Floor::measure(dir, cpus, floor::LONG, &progress)?);
+        progress.clear();
+        return Ok(());
+    };
+    // The floor comes first and alone: a server's background work would be in it.
+    let pinned_later = server.server.is_none();
+    if !cli.common.no_floor {
+        let measured = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                pin::pin(cpus.loadgen)?;
+                Floor::measure(dir, cpus, floor::BRIEF, &progress)
+            });
+            thread.join().expect("the floor does not panic")
+        })?;
+        report.floor = Some(measured);
+    }
+    // Its threads would inherit our pinning.
+    let embedded = if pinned_later { Some(embedded::start(cpus.other)?) } else { None };
+    let address = match (&embedded, server.server) {
+        (Some(embedded), _) => embedded.address,
+        (None, Some(address)) => address,
+        (None, None) => unreachable!("without an address the server is embedded"),
+    };
+    pin::pin(cpus.loadgen)?;
+    let context = Context::new(address, spin, progress);
+    let Times { warmup, duration } = times;
+    let mut bench = Bench { context: &context, report, warmup, duration };
+    let result = cli.command.measure(&mut bench);
+    context.progress.clear();
+    result
+}
+
+impl Command {
+    /// Which server a command needs and how long its runs are; none for the floor.
+    fn on_server(&self) -> Option<(&Server, Times)> {
+        let quick = Times { warmup: quick::WARMUP, duration: quick::DURATION };
+        match self {
+            Command::Floor => None,
+            Command::Quick(server) => Some((server, quick)),
+            Command::Scenario { server, times, .. } => Some((server, *times)),
+            Command::Ceiling(options) => Some((&options.server, options.times)),
+            Command::Latency(options) => Some((&options.server, options.times)),
+            Command::Shards(options) => Some((&options.server, options.times)),
+        }
+    }
+
+    fn measure(&self, bench: &mut Bench<'_>) -> Result<()> {
+        match self {
+            Command::Floor => Ok(()),
+            Command::Quick(server) => quick::measure(bench, server.durability.into()),
+            Command::Scenario { name, server, .. } => name.measure(bench, server.durability.into()),
+            Command::Ceiling(options) => {
+                let search = options.in_flight.is_none() && options.writers.is_none();
+                ceiling::measure(bench, &options.workload(), search)
+            }
+            Command::Latency(options) => {
+                let workload = options.workload();
+                let rate = match options.rate {
+                    Some(rate) => rate,
+                    None => push::half_rate(bench, &workload)?,
+                };
+                push::measure(bench, "latency", &workload, rate, &options.consumers)
+            }
+            Command::Shards(options) => match options.shards {
+                Some(n) => {
+                    let workload = options.workload(n);
+                    shards::measure(bench, &workload, options.p99_limit_ms).map(drop)
+                }
+                None => shards::search(bench, |n| options.workload(n), options.p99_limit_ms),
+            },
+        }
+    }
+}
+
+impl Ceiling {
+    fn workload(&self) -> Workload {
+        let writers = self.writers.unwrap_or(self.shards);
+        Workload {
+            shards: self.shards,
+            record_bytes: self.record_bytes,
+            batch_records: self.batch_records,
+            writers,
+            connections: self.connections.unwrap_or(self.shards.min(CONNECTIONS_MAX)),
+            in_flight: self.in_flight.unwrap_or(1),
+            durability: self.server.durability.into(),
+            ..Workload::default()
+        }
+    }
+}
+
+impl Latency {
+    fn workload(&self) -> Workload {
+        Workload {
+            shards: self.shards,
+            record_bytes: self.record_bytes,
+            batch_records: self.batch_records,
+            writers: self.writers.unwrap_or(self.shards),
+            connections: self.connections.unwrap_or(self.shards.min(CONNECTIONS_MAX)),
+            consumer_connections: self.consumer_connections,
+            arrival: self.arrival,
+            durability: self.server.durability.into(),
+            ..Workload::default()
+        }
+    }
+}
+
+impl Shards {
+    fn workload(&self, shards: u32) -> Workload {
+        Workload {
+            batch_records: self.batch_records,
+            connections: self.connections.min(shards),
+            consumer_connections: self.connections.min(shards),
+            arrival: self.arrival,
+            limits: self.limits.into(),
+            durability: self.server.durability.into(),
+            ..Workload::quota_shards(shards)
+        }
+    }
+}

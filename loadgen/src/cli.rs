@@ -1,0 +1,271 @@
+//! Commands and options.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use shardway::base::stream::{Durability, ShardLimits};
+
+use crate::arrival::Arrival;
+use crate::scenario::Scenario;
+use crate::workload::{BATCH_RECORDS, QUOTA_BATCH_RECORDS, QUOTA_CONNECTIONS, RECORD_BYTES};
+
+/// Measures what a Shardway server sustains and how fast records reach their consumers.
+///
+/// Latencies count from the time at which a record was meant to leave, so a stall of the server is
+/// in the result. Everything that is read is verified: order, gaps, payloads, one hash chain a
+/// shard; a mismatch ends the run with exit code 3.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    /// What to measure.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of all commands.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Floor, ack latency, throughput and push latency in about 30 s. Needs no options.
+    Quick(Server),
+    /// This machine's own limits: raw durable writes and loopback round trips, without a server.
+    Floor,
+    /// One of the named scenarios, each with its target.
+    Scenario {
+        /// Which.
+        name: Scenario,
+        /// Where.
+        #[command(flatten)]
+        server: Server,
+        /// How long.
+        #[command(flatten)]
+        times: Times,
+    },
+    /// The highest rate that one shard, and then all shards, sustain.
+    Ceiling(Ceiling),
+    /// Ack and push latency at a fixed rate.
+    Latency(Latency),
+    /// Push latency of many shards, each at its AWS quota, and the search for their number.
+    Shards(Shards),
+}
+
+/// Options of all commands.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Write all numbers as JSON to this file; `-` is standard output.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// CPU of the load generator [default: the last]. The embedded server gets another.
+    #[arg(long, global = true, value_name = "N")]
+    pub cpu: Option<usize>,
+    /// Sleep while nothing is to do. Leaves the CPU to others; the wake-ups are in the latencies.
+    #[arg(long, global = true)]
+    pub no_spin: bool,
+    /// Directory of the floor's file [default: where temporary files go].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub floor_dir: Option<PathBuf>,
+    /// Leave the floor out; results then have no ratio to it.
+    #[arg(long, global = true)]
+    pub no_floor: bool,
+    /// End with exit code 4 when a target is missed.
+    #[arg(long, global = true)]
+    pub strict: bool,
+}
+
+/// Which server, and what it promises.
+#[derive(Clone, Debug, Args)]
+pub struct Server {
+    /// Native address of a running server [default: one in this process, on a core of its own].
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
+    pub server: Option<SocketAddr>,
+    /// When puts are acknowledged.
+    #[arg(long, value_enum, default_value_t = Mode::Durable)]
+    pub durability: Mode,
+}
+
+/// How long each run takes.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Times {
+    /// Seconds before the measured ones.
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub warmup: Duration,
+    /// Measured seconds.
+    #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub duration: Duration,
+}
+
+/// `loadgen ceiling`.
+#[derive(Clone, Debug, Args)]
+pub struct Ceiling {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// How long.
+    #[command(flatten)]
+    pub times: Times,
+    /// Shards; one shard is measured first in any case.
+    #[arg(long, default_value_t = 1)]
+    pub shards: u32,
+    /// Data of a record.
+    #[arg(long, default_value_t = RECORD_BYTES)]
+    pub record_bytes: usize,
+    /// Records of a batch.
+    #[arg(long, default_value_t = BATCH_RECORDS)]
+    pub batch_records: u32,
+    /// Writers [default: one a shard].
+    #[arg(long)]
+    pub writers: Option<u32>,
+    /// Connections that the writers share [default: one a shard, at most 64].
+    #[arg(long)]
+    pub connections: Option<u32>,
+    /// Batches each writer keeps in flight [default: 1 with --writers, else searched].
+    #[arg(long)]
+    pub in_flight: Option<u32>,
+}
+
+/// `loadgen latency`.
+#[derive(Clone, Debug, Args)]
+pub struct Latency {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// How long.
+    #[command(flatten)]
+    pub times: Times,
+    /// Records a second, over all shards [default: half of what a closed loop reaches].
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Consumers, each of all shards. Several numbers run in turn: `1,20`.
+    #[arg(long, default_value = "1", value_delimiter = ',')]
+    pub consumers: Vec<u32>,
+    /// Shards.
+    #[arg(long, default_value_t = 1)]
+    pub shards: u32,
+    /// Data of a record.
+    #[arg(long, default_value_t = RECORD_BYTES)]
+    pub record_bytes: usize,
+    /// Records of a batch.
+    #[arg(long, default_value_t = 1)]
+    pub batch_records: u32,
+    /// Writers [default: one a shard].
+    #[arg(long)]
+    pub writers: Option<u32>,
+    /// Connections that the writers share [default: one a shard, at most 64].
+    #[arg(long)]
+    pub connections: Option<u32>,
+    /// Connections of each consumer.
+    #[arg(long, default_value_t = 1)]
+    pub consumer_connections: u32,
+    /// Spacing of the batches.
+    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    pub arrival: Arrival,
+}
+
+/// `loadgen shards`.
+#[derive(Clone, Debug, Args)]
+pub struct Shards {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// How long.
+    #[command(flatten)]
+    pub times: Times,
+    /// Run with so many shards [default: search the highest number].
+    #[arg(long)]
+    pub shards: Option<u32>,
+    /// Push p99 in ms below which a number of shards counts as carried.
+    #[arg(long, default_value_t = crate::shards::P99_LIMIT_MS)]
+    pub p99_limit_ms: f64,
+    /// Records of a batch.
+    #[arg(long, default_value_t = QUOTA_BATCH_RECORDS)]
+    pub batch_records: u32,
+    /// Connections of the writers, and again of the consumers.
+    #[arg(long, default_value_t = QUOTA_CONNECTIONS)]
+    pub connections: u32,
+    /// What the shards admit: with `aws`, a put above the quota would be refused.
+    #[arg(long, value_enum, default_value_t = Limits::Off)]
+    pub limits: Limits,
+    /// Spacing of the batches.
+    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    pub arrival: Arrival,
+}
+
+/// When puts are acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// On stable storage.
+    Durable,
+    /// Written without a sync. For comparisons.
+    Written,
+    /// In memory. For comparisons.
+    Memory,
+}
+
+impl From<Mode> for Durability {
+    fn from(mode: Mode) -> Durability {
+        match mode {
+            Mode::Durable => Durability::Durable,
+            Mode::Written => Durability::Written,
+            Mode::Memory => Durability::Memory,
+        }
+    }
+}
+
+/// What shards admit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Limits {
+    /// Everything.
+    Off,
+    /// What AWS gives a shard.
+    Aws,
+}
+
+impl From<Limits> for ShardLimits {
+    fn from(limits: Limits) -> ShardLimits {
+        match limits {
+            Limits::Off => ShardLimits::OFF,
+            Limits::Aws => ShardLimits::AWS,
+        }
+    }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let mut addresses = text.to_socket_addrs().map_err(|e| e.to_string())?;
+    addresses.next().ok_or_else(|| format!("{text} has no address"))
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text} is no number of seconds"))?;
+    if !(0.0..=86_400.0).contains(&seconds) {
+        return Err("0 to 86400 seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn quick_needs_no_arguments() {
+        let cli = Cli::try_parse_from(["loadgen", "quick"]).expect("valid");
+        assert!(matches!(cli.command, Command::Quick(Server { server: None, .. })));
+    }
+
+    #[test]
+    fn several_numbers_of_consumers_run_in_turn() {
+        let line = ["loadgen", "latency", "--server", "127.0.0.1:1", "--consumers", "1,20"];
+        let cli = Cli::try_parse_from(line).expect("valid");
+        assert!(matches!(cli.command, Command::Latency(l) if l.consumers == [1, 20]));
+    }
+}

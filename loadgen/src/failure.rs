@@ -1,0 +1,80 @@
+//! Why a run has no result, and the exit code that says so.
+
+use std::fmt;
+use std::io;
+
+use shardway::base::error::ErrorCode;
+
+use crate::verify::Mismatch;
+
+/// The outcome of everything that can fail.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// Why a run has no result.
+#[derive(Debug)]
+pub enum Failure {
+    /// The operating system refused something.
+    Io {
+        /// What was being done.
+        doing: String,
+        /// Its answer.
+        source: io::Error,
+    },
+    /// The server answered a request with an error.
+    Server {
+        /// The error's name.
+        code: ErrorCode,
+        /// The server's sentence.
+        message: String,
+    },
+    /// The server broke the protocol.
+    Protocol(String),
+    /// Options that do not fit together, or this machine.
+    Usage(String),
+    /// The server stopped answering.
+    Stalled(String),
+    /// What was read is not what was acknowledged.
+    Mismatch(Mismatch),
+}
+
+impl Failure {
+    /// An I/O failure with what was being done.
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+        let doing = doing.into();
+        move |source| Failure::Io { doing, source }
+    }
+
+    /// The process's exit code. A mismatch has its own, so that scripts cannot take it for a
+    /// network hiccup.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Mismatch(_) => 3,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Io { doing, source } => write!(f, "{doing}: {source}"),
+            Failure::Server { code, message } => {
+                write!(f, "the server answered {}: {message}", code.name())
+            }
+            Failure::Protocol(what) => write!(f, "the server broke the protocol: {what}"),
+            Failure::Usage(what) => f.write_str(what),
+            Failure::Stalled(what) => write!(f, "the server stopped answering: {what}"),
+            Failure::Mismatch(mismatch) => write!(f, "VERIFICATION FAILED: {mismatch}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Mismatch> for Failure {
+    fn from(mismatch: Mismatch) -> Failure {
+        Failure::Mismatch(mismatch)
+    }
+}

@@ -1,0 +1,155 @@
+//! The machine and build that a report is about, as far as it says.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde::Serialize;
+
+/// The machine and build. What cannot be read is left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Host {
+    /// Model name.
+    pub cpu: Option<String>,
+    /// CPUs online.
+    pub cpus: usize,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// Memory in KiB.
+    pub memory_kib: Option<u64>,
+    /// Share of time that the hypervisor took since boot, in %.
+    pub steal_percent: Option<f64>,
+    /// The disk under the measured directory.
+    pub disk: Option<Disk>,
+    /// Whether this build is optimised.
+    pub optimised: bool,
+    /// Revision of the source tree, where it is one.
+    pub git_revision: Option<String>,
+}
+
+/// A block device's settings.
+#[derive(Clone, Debug, Serialize)]
+pub struct Disk {
+    /// Device name.
+    pub name: String,
+    /// File system type.
+    pub file_system: Option<String>,
+    /// Mount options.
+    pub mount_options: Option<String>,
+    /// `write back` or `write through`.
+    pub write_cache: Option<String>,
+    /// Whether a single write can be forced through the cache.
+    pub fua: Option<String>,
+    /// The I/O scheduler, in brackets.
+    pub scheduler: Option<String>,
+}
+
+impl Host {
+    /// Reads the facts; `dir` says which disk.
+    #[must_use]
+    pub fn read(dir: &Path) -> Host {
+        Host {
+            cpu: field("/proc/cpuinfo", "model name"),
+            cpus: std::thread::available_parallelism().map_or(1, |n| n.get()),
+            kernel: line("/proc/sys/kernel/osrelease"),
+            memory_kib: field("/proc/meminfo", "MemTotal")
+                .and_then(|text| text.split_whitespace().next()?.parse().ok()),
+            steal_percent: fs::read_to_string("/proc/stat").ok().and_then(|s| steal_percent(&s)),
+            disk: Disk::of(dir),
+            optimised: !cfg!(debug_assertions),
+            git_revision: git_revision(),
+        }
+    }
+}
+
+impl Disk {
+    fn of(dir: &Path) -> Option<Disk> {
+        let dir = dir.canonicalize().ok()?;
+        let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+        let mount = mount_of(&mounts, dir.to_str()?)?;
+        let name = mount.device.rsplit('/').next()?.to_owned();
+        let queue = queue_dir(&name);
+        let setting = |what: &str| line(&format!("{}/{what}", queue.as_deref()?));
+        let (write_cache, fua) = (setting("write_cache"), setting("fua"));
+        let scheduler = setting("scheduler");
+        let (file_system, mount_options) = (Some(mount.kind), Some(mount.options));
+        Some(Disk { name, file_system, mount_options, write_cache, fua, scheduler })
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Mount {
+    device: String,
+    kind: String,
+    options: String,
+}
+
+/// The mount with the longest prefix of `dir`.
+fn mount_of(mounts: &str, dir: &str) -> Option<Mount> {
+    let holds = |point: &str| {
+        point == "/" || dir == point || dir.strip_prefix(point).is_some_and(|r| r.starts_with('/'))
+    };
+    let fields = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        Some((words.next()?, words.next()?, words.next()?, words.next()?))
+    });
+    // Of equal points the last is on top.
+    let best =
+        fields.filter(|(_, point, ..)| holds(point)).max_by_key(|(_, point, ..)| point.len());
+    let (device, _, kind, options) = best?;
+    Some(Mount { device: device.to_owned(), kind: kind.to_owned(), options: options.to_owned() })
+}
+
+/// A partition has no queue of its own; its disk is the directory above.
+fn queue_dir(device: &str) -> Option<String> {
+    let own = fs::canonicalize(format!("/sys/class/block/{device}")).ok()?;
+    let with_queue = own.ancestors().take(2).find(|dir| dir.join("queue").is_dir())?;
+    Some(with_queue.join("queue").to_str()?.to_owned())
+}
+
+fn steal_percent(stat: &str) -> Option<f64> {
+    let cpu = stat.lines().find(|line| line.starts_with("cpu "))?;
+    let times: Vec<u64> = cpu.split_whitespace().skip(1).filter_map(|t| t.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guest times are part of user.
+    let total: u64 = times.get(..8)?.iter().sum();
+    (total > 0).then(|| times[7] as f64 * 100.0 / total as f64)
+}
+
+fn line(path: &str) -> Option<String> {
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
+
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':'))?.1;
+    Some(value.trim().to_owned())
+}
+
+fn git_revision() -> Option<String> {
+    let dir = env!("CARGO_MANIFEST_DIR");
+    let output =
+        Command::new("git").args(["-C", dir, "describe", "--always", "--dirty"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deepest_mount_holds_a_directory() {
+        let mounts = "/dev/a / ext4 rw 0 0\n/dev/b /data xfs rw,noatime 0 0\n\
+                      /dev/c /database ext4 ro 0 0\n";
+        assert_eq!(mount_of(mounts, "/data/x").expect("found").device, "/dev/b");
+        assert_eq!(mount_of(mounts, "/data").expect("found").options, "rw,noatime");
+        assert_eq!(mount_of(mounts, "/tmp").expect("found").device, "/dev/a");
+    }
+
+    #[test]
+    fn steal_is_a_share_of_all_time() {
+        let stat = "cpu  50 0 20 20 0 0 0 10 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        assert_eq!(steal_percent(stat), Some(10.0));
+        assert_eq!(steal_percent("intr 1"), None);
+    }
+}

@@ -1,0 +1,51 @@
+//! A report for programs: one JSON document, to a file or to standard output.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::failure::{Failure, Result};
+use crate::report::Report;
+
+/// Writes the report to `path`; `-` is standard output.
+pub fn write(report: &Report, path: &Path) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(report).expect("a report has only plain fields");
+    text.push('\n');
+    let written = if is_stdout(path) {
+        io::stdout().write_all(text.as_bytes())
+    } else {
+        fs::write(path, text)
+    };
+    written.map_err(Failure::io(format!("writing {}", path.display())))
+}
+
+/// Whether the report takes standard output, so that the table must not.
+#[must_use]
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Host;
+    use crate::report::Row;
+    use crate::workload::Workload;
+
+    #[test]
+    fn a_written_report_names_schema_durability_and_percentiles() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut report = Report::new(Host::read(dir.path()), 1, true);
+        let outcome = crate::report::tests::outcome(1_000);
+        report.rows.push(Row::of("x", &Workload::default(), &outcome, None));
+        let path = dir.path().join("report.json");
+        write(&report, &path).expect("written");
+        let text = fs::read_to_string(&path).expect("readable");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("valid");
+        assert_eq!(json["schema_version"], 1);
+        assert_eq!(json["rows"][0]["durability"], "durable");
+        for field in ["p50_ns", "p90_ns", "p99_ns", "p999_ns", "p9999_ns", "max_ns"] {
+            assert!(json["rows"][0]["push"][field].is_u64(), "{field}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a verified run measured.
+
+use crate::latency::{Latencies, Percentiles};
+use crate::load::Load;
+use crate::workload::Workload;
+
+/// What a verified run measured.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Measured time.
+    pub seconds: f64,
+    /// Acknowledged in the measured time, a second.
+    pub records_per_s: f64,
+    /// Their data, in MB (10^6 bytes) a second.
+    pub mb_per_s: f64,
+    /// Batches that the server refused.
+    pub refused_batches: u64,
+    /// Batches of an open loop that were never sent, as the server fell too far behind.
+    pub unsent_batches: u64,
+    /// Intended send to acknowledgement.
+    pub ack: Option<Percentiles>,
+    /// Intended send to arrival, all consumers merged.
+    pub push: Option<Percentiles>,
+    /// The same for each consumer.
+    pub push_by_consumer: Vec<Percentiles>,
+    /// Records that were read and found right, over all readers.
+    pub verified_records: u64,
+    /// How the read-back went, when nobody read along.
+    pub read_back: Option<ReadBack>,
+}
+
+/// Reading a run's records again, from the first on.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadBack {
+    /// Records read.
+    pub records: u64,
+    /// Their data.
+    pub bytes: u64,
+    /// Time.
+    pub seconds: f64,
+}
+
+impl Outcome {
+    /// The numbers of a run whose verification has passed.
+    #[must_use]
+    pub fn of(workload: &Workload, load: &Load, read_back: Option<ReadBack>) -> Outcome {
+        let window = load.window;
+        let seconds = window.end_ns.saturating_sub(window.start_ns) as f64 / 1e9;
+        let tally = &load.tally;
+        let records_per_s = if seconds > 0.0 { tally.window_records as f64 / seconds } else { 0.0 };
+        let mut push = Latencies::new();
+        tally.push.iter().for_each(|consumer| push.merge(consumer));
+        Outcome {
+            seconds,
+            records_per_s,
+            mb_per_s: records_per_s * workload.record_bytes as f64 / 1e6,
+            refused_batches: tally.refused_batches,
+            unsent_batches: tally.abandoned_batches,
+            ack: tally.ack.percentiles(),
+            push: push.percentiles(),
+            push_by_consumer: tally.push.iter().filter_map(Latencies::percentiles).collect(),
+            verified_records: tally.read_records + read_back.map_or(0, |r| r.records),
+            read_back,
+        }
+    }
+
+    /// Whether an open loop at `rate` was kept up with: nothing refused, nothing left over, and
+    /// the acknowledged rate is the offered one within 1 %.
+    #[must_use]
+    pub fn sustained(&self, rate: f64) -> bool {
+        self.refused_batches == 0 && self.unsent_batches == 0 && self.records_per_s >= 0.99 * rate
+    }
+}

@@ -1,0 +1,47 @@
+//! Which CPU the load generator runs on, and which it leaves to the server.
+
+use crate::failure::{Failure, Result};
+
+/// The CPUs of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpus {
+    /// The load generator's.
+    pub loadgen: usize,
+    /// The embedded server's and the echo thread's; the same as ours where there is only one.
+    pub other: usize,
+}
+
+impl Cpus {
+    /// `wanted`, or the last CPU that this process may use; the other is the first that is not it.
+    pub fn choose(wanted: Option<usize>) -> Result<Cpus> {
+        let allowed: Vec<usize> =
+            core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
+        let loadgen = match wanted {
+            Some(cpu) if allowed.contains(&cpu) => cpu,
+            Some(cpu) => {
+                return Err(Failure::Usage(format!(
+                    "CPU {cpu} is not among those this process may use: {allowed:?}"
+                )));
+            }
+            None => *allowed
+                .last()
+                .ok_or(Failure::Usage("the list of usable CPUs cannot be read".to_owned()))?,
+        };
+        let other = allowed.into_iter().find(|&cpu| cpu != loadgen).unwrap_or(loadgen);
+        Ok(Cpus { loadgen, other })
+    }
+
+    /// Whether server and load generator have a CPU each.
+    #[must_use]
+    pub fn apart(&self) -> bool {
+        self.loadgen != self.other
+    }
+}
+
+/// Pins the calling thread.
+pub fn pin(cpu: usize) -> Result<()> {
+    if core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("this thread cannot be pinned to CPU {cpu}")))
+}

@@ -1,0 +1,322 @@
+//! What an invocation found: rows of numbers, each with its load, its durability and its distance
+//! from the floor of the same run.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+use shardway::base::stream::Durability;
+
+use crate::floor::Floor;
+use crate::host::Host;
+use crate::latency::Percentiles;
+use crate::outcome::Outcome;
+use crate::session::ServerFacts;
+use crate::workload::Workload;
+
+/// Grows when a field changes its meaning or goes.
+const SCHEMA_VERSION: u32 = 1;
+/// What AWS documents for a shared consumer: an average, without method.
+const AWS_PROPAGATION_NS: f64 = 200e6;
+
+/// An invocation's results.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// See [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Program and version.
+    pub tool: &'static str,
+    /// The exact command.
+    pub command: Vec<String>,
+    /// When it started, ms since the epoch.
+    pub started_unix_ms: u64,
+    /// The machine.
+    pub host: Host,
+    /// The CPU the load generator was pinned to.
+    pub loadgen_cpu: usize,
+    /// Whether it looked at its sockets without sleeping.
+    pub spinning: bool,
+    /// The server.
+    pub server: Option<ServerFacts>,
+    /// The limits of this machine in this run.
+    pub floor: Option<Floor>,
+    /// The results.
+    pub rows: Vec<Row>,
+    /// The sentence at the end.
+    pub verdict: Option<Verdict>,
+    /// Whether everything ran that was asked for.
+    pub complete: bool,
+    /// Why not.
+    pub failure: Option<String>,
+}
+
+impl Report {
+    /// A report without results.
+    #[must_use]
+    pub fn new(host: Host, loadgen_cpu: usize, spinning: bool) -> Report {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Report {
+            schema_version: SCHEMA_VERSION,
+            tool: concat!("loadgen ", env!("CARGO_PKG_VERSION")),
+            command: std::env::args().collect(),
+            started_unix_ms: since_epoch.map_or(0, |d| d.as_millis() as u64),
+            host,
+            loadgen_cpu,
+            spinning,
+            server: None,
+            floor: None,
+            rows: Vec::new(),
+            verdict: None,
+            complete: false,
+            failure: None,
+        }
+    }
+
+    /// Whether every target was met.
+    #[must_use]
+    pub fn targets_met(&self) -> bool {
+        self.rows.iter().flat_map(|row| &row.targets).all(|target| target.met)
+    }
+}
+
+/// The result of one run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub scenario: String,
+    /// The stream's durability.
+    pub durability: Durability,
+    /// Whether the next batch waits for an answer (closed) or for its time (open).
+    pub open_loop: bool,
+    /// Shards.
+    pub shards: u32,
+    /// Data of a record.
+    pub record_bytes: usize,
+    /// Records of a batch.
+    pub batch_records: u32,
+    /// Data of a batch.
+    pub batch_bytes: usize,
+    /// Writers.
+    pub writers: u32,
+    /// Connections of the writers.
+    pub connections: u32,
+    /// Batches each writer keeps, or may have, in flight.
+    pub batches_in_flight: u32,
+    /// The data of all of them.
+    pub bytes_in_flight: u64,
+    /// Consumers.
+    pub consumers: u32,
+    /// Records a second that an open loop offered.
+    pub offered_records_per_s: Option<f64>,
+    /// Whether the server kept up with that.
+    pub sustained: Option<bool>,
+    /// Measured time.
+    pub seconds: f64,
+    /// Acknowledged records a second.
+    pub records_per_s: f64,
+    /// Their data, 10^6 bytes a second.
+    pub mb_per_s: f64,
+    /// Batches that the server refused.
+    pub refused_batches: u64,
+    /// Batches that were never sent, as the server fell too far behind.
+    pub unsent_batches: u64,
+    /// Intended send to acknowledgement.
+    pub ack: Option<Percentiles>,
+    /// Intended send to arrival at a consumer.
+    pub push: Option<Percentiles>,
+    /// The same for each consumer.
+    pub push_by_consumer: Vec<Percentiles>,
+    /// Records read and found right.
+    pub verified_records: u64,
+    /// Rate of the read-back of one subscription after the run, 10^6 bytes a second.
+    pub read_back_mb_per_s: Option<f64>,
+    /// Distances from the floor.
+    pub floor_ratios: Vec<FloorRatio>,
+    /// Targets and whether they are met.
+    pub targets: Vec<Target>,
+}
+
+/// A result divided by the floor's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FloorRatio {
+    /// Which of both.
+    pub what: &'static str,
+    /// Result over floor.
+    pub ratio: f64,
+}
+
+/// A number that a result should reach.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Target {
+    /// What is compared, with unit.
+    pub what: String,
+    /// The result.
+    pub value: f64,
+    /// The number.
+    pub limit: f64,
+    /// Whether less is better.
+    pub at_most: bool,
+    /// Whether it is reached.
+    pub met: bool,
+}
+
+impl Target {
+    /// Reached by results up to `limit`.
+    pub fn at_most(what: impl Into<String>, value: f64, limit: f64) -> Target {
+        Target { what: what.into(), value, limit, at_most: true, met: value <= limit }
+    }
+
+    /// Reached by results from `limit` on.
+    pub fn at_least(what: impl Into<String>, value: f64, limit: f64) -> Target {
+        Target { what: what.into(), value, limit, at_most: false, met: value >= limit }
+    }
+}
+
+impl Row {
+    /// The row of a run.
+    #[must_use]
+    pub fn of(scenario: &str, load: &Workload, outcome: &Outcome, floor: Option<&Floor>) -> Row {
+        Row {
+            scenario: scenario.to_owned(),
+            durability: load.durability,
+            open_loop: load.rate.is_some(),
+            shards: load.shards,
+            record_bytes: load.record_bytes,
+            batch_records: load.batch_records,
+            batch_bytes: load.batch_bytes(),
+            writers: load.writers,
+            connections: load.connections,
+            batches_in_flight: load.in_flight,
+            bytes_in_flight: load.bytes_in_flight(),
+            consumers: load.consumers,
+            offered_records_per_s: load.rate,
+            sustained: load.rate.map(|rate| outcome.sustained(rate)),
+            seconds: outcome.seconds,
+            records_per_s: outcome.records_per_s,
+            mb_per_s: outcome.mb_per_s,
+            refused_batches: outcome.refused_batches,
+            unsent_batches: outcome.unsent_batches,
+            ack: outcome.ack,
+            push: outcome.push,
+            push_by_consumer: outcome.push_by_consumer.clone(),
+            verified_records: outcome.verified_records,
+            read_back_mb_per_s: outcome.read_back.map(|r| r.bytes as f64 / 1e6 / r.seconds),
+            floor_ratios: floor.map_or(Vec::new(), |floor| floor_ratios(load, outcome, floor)),
+            targets: Vec::new(),
+        }
+    }
+
+    /// The ratio with this name.
+    #[must_use]
+    pub fn floor_ratio(&self, what: &str) -> Option<f64> {
+        self.floor_ratios.iter().find(|ratio| ratio.what == what).map(|ratio| ratio.ratio)
+    }
+}
+
+/// Ack p50 over one durable write of the batch's size and one round trip.
+pub const ACK_RATIO: &str = "ack p50 / (write + round trip)";
+/// Push p50 over the same.
+pub const PUSH_RATIO: &str = "push p50 / (write + round trip)";
+/// MB/s over the best of raw writes with one in flight.
+pub const RATE_RATIO: &str = "MB/s / raw durable MB/s";
+/// Records over raw 4 KiB commits: what group commit gains.
+pub const COMMIT_RATIO: &str = "records / raw 4 KiB commits";
+
+fn floor_ratios(load: &Workload, outcome: &Outcome, floor: &Floor) -> Vec<FloorRatio> {
+    let ack_floor_ns = floor.ack_ns(load.batch_bytes());
+    let over = |what, p: &Option<Percentiles>| {
+        p.map(|p| FloorRatio { what, ratio: p.p50_ns as f64 / ack_floor_ns })
+    };
+    let rate = outcome.mb_per_s / floor.disk_mb_per_s();
+    let commits = outcome.records_per_s / floor.commits_per_s();
+    [
+        over(ACK_RATIO, &outcome.ack),
+        over(PUSH_RATIO, &outcome.push),
+        Some(FloorRatio { what: RATE_RATIO, ratio: rate }),
+        Some(FloorRatio { what: COMMIT_RATIO, ratio: commits }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The comparison with what AWS documents.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// The slowest p99 among the push rows.
+    pub push_p99_ns: u64,
+    /// What AWS documents.
+    pub aws_ns: u64,
+    /// How many times less ours is.
+    pub times_faster: f64,
+    /// The sentence.
+    pub text: String,
+}
+
+impl Verdict {
+    /// Over the rows with a consumer; none without one.
+    #[must_use]
+    pub fn of(rows: &[Row]) -> Option<Verdict> {
+        let slowest = rows.iter().filter_map(|row| row.push).map(|push| push.p99_ns).max()?;
+        let times_faster = AWS_PROPAGATION_NS / slowest as f64;
+        let comparison = if times_faster >= 1.0 {
+            format!("{times_faster:.0} times faster than")
+        } else {
+            "NOT faster than".to_owned()
+        };
+        let text = format!(
+            "Push p99 {:.2} ms, {comparison} the ~200 ms of Kinesis (theirs is an average across \
+             a region; ours is a p99 over loopback).",
+            slowest as f64 / 1e6
+        );
+        let aws_ns = AWS_PROPAGATION_NS as u64;
+        Some(Verdict { push_p99_ns: slowest, aws_ns, times_faster, text })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::latency::Latencies;
+
+    pub(crate) fn outcome(push_ns: u64) -> Outcome {
+        let mut latencies = Latencies::new();
+        latencies.record(push_ns, 10);
+        let push = latencies.percentiles();
+        Outcome {
+            seconds: 1.0,
+            records_per_s: 10.0,
+            mb_per_s: 0.01,
+            refused_batches: 0,
+            unsent_batches: 0,
+            ack: push,
+            push,
+            push_by_consumer: push.into_iter().collect(),
+            verified_records: 10,
+            read_back: None,
+        }
+    }
+
+    #[test]
+    fn every_result_is_also_given_over_the_floor() {
+        let floor = crate::floor::tests::sample();
+        let row = Row::of("x", &Workload::default(), &outcome(240_000), Some(&floor));
+        let ratio = row.floor_ratio(ACK_RATIO).expect("it has a latency");
+        assert!((ratio - 2.0).abs() < 0.01, "240 us over 100 + 20 us is {ratio}");
+        assert!(row.floor_ratio(RATE_RATIO).is_some());
+    }
+
+    #[test]
+    fn the_verdict_is_about_the_slowest_push() {
+        let row = |ns| Row::of("x", &Workload::default(), &outcome(ns), None);
+        let verdict = Verdict::of(&[row(1_000_000), row(2_000_000)]).expect("two pushes");
+        assert!((verdict.times_faster - 100.0).abs() < 1.0, "{verdict:?}");
+        assert!(Verdict::of(&[row(300_000_000)]).expect("one").text.contains("NOT faster"));
+        assert!(Verdict::of(&[]).is_none());
+    }
+
+    #[test]
+    fn a_target_is_met_on_its_own_side() {
+        assert!(Target::at_most("x", 1.5, 1.5).met && !Target::at_most("x", 1.6, 1.5).met);
+        assert!(Target::at_least("x", 2.0, 1.5).met && !Target::at_least("x", 1.4, 1.5).met);
+    }
+}

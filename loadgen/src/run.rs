@@ -1,0 +1,212 @@
+//! One run of one workload: connect, load, drain, verify.
+
+use std::time::Duration;
+
+use crate::arrival::Schedule;
+use crate::clock::{nanos, now_ns};
+use crate::connection::Connection;
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::latency::Latencies;
+use crate::load::{Load, Tally, Window};
+use crate::outcome::Outcome;
+use crate::poll::{Poller, Ready};
+use crate::read_back;
+use crate::setup;
+use crate::stop;
+use crate::stream::TestStream;
+use crate::workload::Workload;
+
+/// Without any answer or push for so long, the server counts as stalled.
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Late batches of an open loop are sent for so long behind the window; then they are given up.
+const DRAIN_TIME: Duration = Duration::from_secs(20);
+/// Longest sleep of a run that does not spin: Ctrl-C and the clock are looked at so often.
+const SLEEP_MAX: Duration = Duration::from_millis(20);
+/// Distance of progress lines.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Runs `workload` on a stream of its own and verifies everything that it wrote.
+pub fn run(context: &Context, what: &str, workload: &Workload) -> Result<Outcome> {
+    workload.check()?;
+    let stream = TestStream::create(context.address, workload)?;
+    context.note_server(stream.server());
+    let mut run = Run::open(context, &stream, workload)?;
+    run.drive(what)?;
+    run.finish(&stream)
+}
+
+struct Run<'a> {
+    context: &'a Context,
+    workload: &'a Workload,
+    poller: Poller,
+    connections: Vec<Connection>,
+    load: Load,
+    schedule: Option<Schedule>,
+    next_writer: usize,
+    sending: bool,
+    /// When something last arrived.
+    progress_ns: u64,
+}
+
+impl<'a> Run<'a> {
+    fn open(context: &'a Context, stream: &TestStream, workload: &'a Workload) -> Result<Run<'a>> {
+        let poller = Poller::new().map_err(Failure::io("creating an epoll set"))?;
+        let mut connections = Vec::new();
+        let pools = setup::pools(stream, workload);
+        let writers = setup::writers(stream, workload, &pools, &poller, &mut connections)?;
+        let subscriptions =
+            setup::subscriptions(stream, workload, &pools, &poller, &mut connections)?;
+        let push = (0..workload.consumers).map(|_| Latencies::new()).collect();
+        let start = now_ns();
+        let start_ns = start + nanos(workload.warmup);
+        let window = Window { start_ns, end_ns: start_ns + nanos(workload.duration) };
+        let schedule = workload.rate.map(|rate| {
+            let batches_per_s = rate / f64::from(workload.batch_records);
+            Schedule::new(workload.arrival, start, batches_per_s, workload.seed)
+        });
+        let load = Load {
+            shards: setup::shards(stream, workload),
+            writers,
+            subscriptions,
+            window,
+            closed_loop: workload.rate.is_none(),
+            tally: Tally { push, ..Tally::default() },
+        };
+        Ok(Run {
+            context,
+            workload,
+            poller,
+            connections,
+            load,
+            schedule,
+            next_writer: 0,
+            sending: true,
+            progress_ns: start,
+        })
+    }
+
+    fn drive(&mut self, what: &str) -> Result<()> {
+        self.start()?;
+        let mut ready = Vec::new();
+        let mut shown_ns = 0;
+        loop {
+            let now = now_ns();
+            if self.sending {
+                self.send_due(now)?;
+            } else if self.load.is_settled(self.workload.consumers) {
+                return Ok(());
+            } else if now > self.load.window.end_ns + nanos(DRAIN_TIME) {
+                self.load.abandon_late();
+            }
+            ready.clear();
+            let timeout = self.timeout(now);
+            self.poller.wait(timeout, &mut ready).map_err(Failure::io("waiting"))?;
+            for &event in &ready {
+                self.turn(event)?;
+            }
+            if self.waits_in_vain(now)? {
+                return Ok(());
+            }
+            if now > shown_ns + nanos(PROGRESS_INTERVAL) {
+                self.context.progress.show(what, self.load.tally.acked_records);
+                shown_ns = now;
+            }
+        }
+    }
+
+    /// A closed loop starts with all places in flight taken.
+    fn start(&mut self) -> Result<()> {
+        if self.schedule.is_some() {
+            return Ok(());
+        }
+        let now = now_ns();
+        for writer in 0..self.load.writers.len() {
+            let token = self.load.writers[writer].token;
+            for _ in 0..self.workload.in_flight {
+                self.load.arrive(writer, now, &mut self.connections[token].outbox);
+            }
+        }
+        self.connections.iter_mut().try_for_each(|connection| connection.flush(&self.poller))
+    }
+
+    fn send_due(&mut self, now: u64) -> Result<()> {
+        if now >= self.load.window.end_ns || stop::requested() {
+            self.sending = false;
+            self.load.closed_loop = false;
+            self.load.window.end_ns = self.load.window.end_ns.min(now);
+            return Ok(());
+        }
+        let Some(schedule) = &mut self.schedule else { return Ok(()) };
+        while let Some(intended_ns) = schedule.take_due(now) {
+            let writer = self.next_writer;
+            self.next_writer = (writer + 1) % self.load.writers.len();
+            let connection = &mut self.connections[self.load.writers[writer].token];
+            self.load.arrive(writer, intended_ns, &mut connection.outbox);
+            connection.flush(&self.poller)?;
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, event: Ready) -> Result<()> {
+        let connection = &mut self.connections[event.token];
+        let (load, progress_ns) = (&mut self.load, &mut self.progress_ns);
+        connection.receive(|header, payload, outbox| {
+            // One reading for each frame: a long turn must not make later frames look early.
+            let now = now_ns();
+            *progress_ns = now;
+            load.frame(now, header, payload, outbox)
+        })?;
+        if event.writable || !connection.outbox.is_empty() {
+            connection.flush(&self.poller)?;
+        }
+        Ok(())
+    }
+
+    fn timeout(&self, now: u64) -> Duration {
+        if self.context.spin {
+            return Duration::ZERO;
+        }
+        let due = self.schedule.as_ref().filter(|_| self.sending).map(|s| s.next_ns());
+        due.map_or(SLEEP_MAX, |due| Duration::from_nanos(due.saturating_sub(now))).min(SLEEP_MAX)
+    }
+
+    /// Whether acknowledged records do not come any more: the verification will say which. A put
+    /// without an answer is a stall instead.
+    fn waits_in_vain(&mut self, now: u64) -> Result<bool> {
+        let Tally { open_batches, acked_records, read_records, .. } = self.load.tally;
+        let waits = open_batches > 0 || !self.sending;
+        if !waits {
+            // A pause between two batches of a slow schedule is nobody's fault.
+            self.progress_ns = now;
+        }
+        if now < self.progress_ns + nanos(PROGRESS_TIMEOUT) {
+            return Ok(false);
+        }
+        if open_batches == 0 {
+            return Ok(true);
+        }
+        Err(Failure::Stalled(format!(
+            "nothing for {PROGRESS_TIMEOUT:?}; {open_batches} batches without answer, \
+             {acked_records} records acknowledged, {read_records} read"
+        )))
+    }
+
+    fn finish(self, stream: &TestStream) -> Result<Outcome> {
+        let Run { context, workload, load, connections, .. } = self;
+        // The load's connections end first, so that a read-back has the server for itself.
+        drop(connections);
+        let refused = |writer: u32| load.writers[writer as usize].refused;
+        for subscription in &load.subscriptions {
+            subscription.verifier.finish(&load.shards[subscription.shard].acked, refused)?;
+        }
+        let read_back = if workload.consumers == 0 {
+            Some(read_back::verify(context, stream, workload, &load)?)
+        } else {
+            None
+        };
+        // A verified run has paired every push with its ack.
+        debug_assert!(load.shards.iter().all(|shard| shard.pending.is_empty()));
+        Ok(Outcome::of(workload, &load, read_back))
+    }
+}

@@ -1,0 +1,65 @@
+//! A stream of its own for each run: created before it, deleted behind it.
+
+use std::net::SocketAddr;
+
+use shardway::base::ids::ShardKey;
+use shardway::base::stream::StreamOptions;
+use shardway::wire::streams::ShardMap;
+
+use crate::failure::Result;
+use crate::session::{ServerFacts, Session};
+use crate::workload::Workload;
+
+/// A stream that exists as long as this does.
+#[derive(Debug)]
+pub struct TestStream {
+    address: SocketAddr,
+    control: Session,
+    name: String,
+    /// Its shards.
+    pub map: ShardMap,
+}
+
+impl TestStream {
+    /// Creates a stream as `workload` wants it.
+    pub fn create(address: SocketAddr, workload: &Workload) -> Result<TestStream> {
+        let mut control = Session::connect(address)?;
+        let name = format!("loadgen-{}", uuid::Uuid::new_v4());
+        let options = StreamOptions {
+            durability: workload.durability,
+            limits: workload.limits,
+            record_bytes_max: StreamOptions::default()
+                .record_bytes_max
+                .max(workload.record_bytes as u32 + 64),
+            ..StreamOptions::default()
+        };
+        control.create_stream(&name, workload.shards, options)?;
+        let map = control.shard_map(&name)?;
+        Ok(TestStream { address, control, name, map })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What its server says of itself.
+    #[must_use]
+    pub fn server(&self) -> &ServerFacts {
+        self.control.server()
+    }
+
+    /// The `index`th shard.
+    #[must_use]
+    pub fn shard(&self, index: usize) -> ShardKey {
+        ShardKey { stream: self.map.stream, number: self.map.shards[index].number }
+    }
+}
+
+impl Drop for TestStream {
+    fn drop(&mut self) {
+        // A failed run may leave the server unable to answer: its own failure is the one to show.
+        let _ = self.control.delete_stream(&self.name);
+    }
+}

@@ -1,0 +1,190 @@
+//! A report for people.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+
+use crate::floor::Floor;
+use crate::latency::Percentiles;
+use crate::report::{ACK_RATIO, COMMIT_RATIO, PUSH_RATIO, RATE_RATIO, Report, Row, Target};
+
+/// Prints the whole report.
+pub fn print(report: &Report) {
+    println!("{}", headline(report));
+    if let Some(floor) = &report.floor {
+        println!("\nFloor: this machine without a server, one operation in flight");
+        println!("{}", floor_table(floor));
+    }
+    if !report.rows.is_empty() {
+        println!("\nResults (every record read back and verified)");
+        println!("{}", row_table(&report.rows));
+    }
+    if let Some(verdict) = &report.verdict {
+        println!("\n{}", verdict.text);
+    }
+}
+
+fn headline(report: &Report) -> String {
+    let host = &report.host;
+    let unknown = "unknown";
+    let disk = host.disk.as_ref().map_or(unknown.to_owned(), |disk| {
+        let cache = disk.write_cache.as_deref().unwrap_or(unknown);
+        format!("{} ({}, {cache})", disk.name, disk.file_system.as_deref().unwrap_or(unknown))
+    });
+    let mut text = format!(
+        "{}; {} x {}, Linux {}, disk {disk}; load generator on CPU {}",
+        report.tool,
+        host.cpus,
+        host.cpu.as_deref().unwrap_or(unknown),
+        host.kernel.as_deref().unwrap_or(unknown),
+        report.loadgen_cpu,
+    );
+    if let Some(server) = &report.server {
+        text += &format!("; server {} with {} core(s)", server.release, server.cores);
+    }
+    if !host.optimised {
+        text += "\nWARNING: this is a debug build; its numbers mean nothing";
+    }
+    text
+}
+
+fn new_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.iter().map(Cell::new));
+    table
+}
+
+fn number(text: String) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+fn floor_table(floor: &Floor) -> Table {
+    let mut table = new_table(&["what", "p50", "p99", "max", "MB/s"]);
+    let mut row = |what: String, p: &Percentiles, rate: String| {
+        let times = [p.p50_ns, p.p99_ns, p.max_ns].map(|ns| number(time(ns)));
+        table.add_row([Cell::new(what)].into_iter().chain(times).chain([number(rate)]));
+    };
+    for disk in &floor.disk {
+        let what = format!("durable write, {} KiB", disk.bytes >> 10);
+        row(what, &disk.write, format!("{:.0}", disk.mb_per_s));
+    }
+    let what = format!("loopback round trip, {} bytes", floor.loopback.message_bytes);
+    row(what, &floor.loopback.round_trip, String::new());
+    table
+}
+
+fn row_table(rows: &[Row]) -> Table {
+    let mut table = new_table(&[
+        "scenario",
+        "load",
+        "ack after",
+        "records/s",
+        "MB/s",
+        "ack p50",
+        "ack p99",
+        "push p50",
+        "push p99",
+        "/ floor",
+        "target",
+    ]);
+    for row in rows {
+        let times = [
+            row.ack.map(|p| p.p50_ns),
+            row.ack.map(|p| p.p99_ns),
+            row.push.map(|p| p.p50_ns),
+            row.push.map(|p| p.p99_ns),
+        ];
+        let mut cells = vec![
+            Cell::new(&row.scenario),
+            Cell::new(load(row)),
+            Cell::new(row.durability.word()),
+            number(format!("{:.0}", row.records_per_s)),
+            number(format!("{:.1}", row.mb_per_s)),
+        ];
+        cells.extend(times.map(|ns| number(ns.map_or(String::new(), time))));
+        cells.push(number(ratio(row)));
+        cells.push(Cell::new(targets(row)));
+        table.add_row(cells);
+    }
+    table
+}
+
+fn load(row: &Row) -> String {
+    let mut text = format!("{} shard(s), {} writer(s) x ", row.shards, row.writers);
+    if row.open_loop {
+        text += &format!("batches of {}, open loop", row.batch_records);
+    } else {
+        text += &format!("{} batch(es) of {}", row.batches_in_flight, row.batch_records);
+    }
+    if row.consumers > 0 {
+        text += &format!(", {} consumer(s)", row.consumers);
+    }
+    if row.sustained == Some(false) {
+        text += ", NOT SUSTAINED";
+    }
+    if row.refused_batches > 0 {
+        text += &format!(", {} batches refused", row.refused_batches);
+    }
+    text
+}
+
+/// The ratio that the row is about.
+fn ratio(row: &Row) -> String {
+    let about = if row.push.is_some() {
+        PUSH_RATIO
+    } else if row.bytes_in_flight == row.batch_bytes as u64 {
+        ACK_RATIO
+    } else if row.batch_records == 1 {
+        COMMIT_RATIO
+    } else {
+        RATE_RATIO
+    };
+    row.floor_ratio(about).map_or(String::new(), |ratio| format!("{ratio:.2}"))
+}
+
+fn targets(row: &Row) -> String {
+    let lines: Vec<String> = row.targets.iter().map(target).collect();
+    lines.join("\n")
+}
+
+fn target(target: &Target) -> String {
+    let Target { what, value, limit, .. } = target;
+    let sign = if target.at_most { "<=" } else { ">=" };
+    let word = if target.met { "ok" } else { "MISSED" };
+    format!("{what} {} {sign} {}: {word}", short(*value), short(*limit))
+}
+
+fn short(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+/// A time with a unit that leaves three to four digits.
+fn time(ns: u64) -> String {
+    match ns {
+        0..1_000_000 => format!("{:.1} us", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
+        _ => format!("{:.2} s", ns as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::Workload;
+
+    #[test]
+    fn times_have_readable_units() {
+        assert_eq!(time(95_400), "95.4 us");
+        assert_eq!(time(19_540_000), "19.54 ms");
+        assert_eq!(time(2_500_000_000), "2.50 s");
+    }
+
+    #[test]
+    fn a_missed_target_is_loud_in_its_row() {
+        let outcome = crate::report::tests::outcome(5_000_000);
+        let mut row = Row::of("push", &Workload::default(), &outcome, None);
+        row.targets.push(Target::at_most("push p99 ms", 5.0, 2.0));
+        let text = row_table(&[row]).to_string();
+        assert!(text.contains("MISSED") && text.contains("durable"), "{text}");
+    }
+}
