@@ -1,6 +1,7 @@
 //! Shardway.
 pub mod base;
 pub mod catalog;
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod disk;

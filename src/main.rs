@@ -1,2 +1,5 @@
-//! shardway
-fn main() {}
+//! The `shardway` command.
+
+fn main() -> std::process::ExitCode {
+    shardway::cli::run()
+}

@@ -40,6 +40,7 @@ fn a_flag_wins_over_environment_over_file_over_default() {
         std::env::set_var("SHARDWAY_CONFIG", &file);
     }
     let layer = flags(&["--log", "error"]);
+    // SAFETY: as above.
     unsafe {
         std::env::remove_var("SHARDWAY_SPIN_US");
         std::env::remove_var("SHARDWAY_LOG");

@@ -1,0 +1,79 @@
+//! Rank 9: the commands. One file per command; what they print and how they fail is shared.
+
+mod check;
+mod connect;
+mod failure;
+mod inspect;
+mod output;
+mod pause;
+mod put;
+mod serve;
+mod stream;
+mod tail;
+mod time;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Kinesis Data Streams that you run yourself.
+#[derive(Parser, Debug)]
+#[command(name = "shardway", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run a server
+    Serve(serve::Serve),
+    /// Create, list, describe and delete streams
+    #[command(subcommand)]
+    Stream(stream::Stream),
+    /// Store records, one a line, from stdin or a file
+    Put(put::Put),
+    /// Print the records of a stream, one a line, as they arrive
+    Tail(tail::Tail),
+    /// Look for damage in a data dir, without changing it
+    Check(check::Check),
+    /// Show what a data dir holds
+    Inspect(inspect::Inspect),
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  the server refused the request, or records were not stored
+  2  wrong usage or configuration
+  3  no server could be reached, or the connection failed
+  4  this machine cannot run a server (serve)
+  5  the data dir is damaged (check)";
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse_from(tail::join_at_timestamp(std::env::args_os()));
+    match execute(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn execute(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(command) => command.run(),
+        Command::Stream(command) => command.run(),
+        Command::Put(command) => command.run(),
+        Command::Tail(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Inspect(command) => command.run(),
+    }
+}
+
+#[cfg(test)]
+mod fake_server;
+#[cfg(test)]
+mod tests;
