@@ -28,18 +28,12 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Run a server
     Serve(serve::Serve),
-    /// Create, list, describe and delete streams
     #[command(subcommand)]
     Stream(stream::Stream),
-    /// Store records, one a line, from stdin or a file
     Put(put::Put),
-    /// Print the records of a stream, one a line, as they arrive
     Tail(tail::Tail),
-    /// Look for damage in a data dir, without changing it
     Check(check::Check),
-    /// Show what a data dir holds
     Inspect(inspect::Inspect),
 }
 

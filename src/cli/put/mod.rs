@@ -71,11 +71,11 @@ pub(super) struct Put {
           value_parser = clap::value_parser!(u32).range(1..=PUT_RECORDS_MAX as i64))]
     batch_records: u32,
 
-    /// Batches of one shard that are sent before the first is answered
+    /// Batches of one shard that are sent before the first is answered [default: 1 on a stream with
+    /// limits, 8 with `--limits off`]
     ///
-    /// [default: 1 on a stream with limits, where more gains nothing; 8 with `--limits off`].
-    /// Batches that share a partition key never overtake each other; above 1, others may when
-    /// the server refuses one of them.
+    /// Batches that share a partition key never overtake each other. Above 1, others may when the
+    /// server refuses one of them; limits leave nothing to gain by it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     in_flight: Option<u32>,
 

@@ -14,13 +14,9 @@ use super::failure::Failure;
 /// Create, list, describe and delete streams
 #[derive(Subcommand, Debug)]
 pub(super) enum Stream {
-    /// Create a stream
     Create(create::Create),
-    /// List all streams
     List(list::List),
-    /// Show one stream and its shards
     Describe(describe::Describe),
-    /// Delete a stream and all of its records
     Delete(delete::Delete),
 }
 
