@@ -22,7 +22,6 @@ pub(super) enum Exit {
     /// This machine cannot run a server.
     Unfit = 4,
     /// The data dir is damaged.
-    #[expect(dead_code, reason = "`check` returns it once the log's checker is wired in")]
     Damaged = 5,
 }
 

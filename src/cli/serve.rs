@@ -1,29 +1,91 @@
 //! `shardway serve`.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use super::failure::{Exit, Failure};
-use crate::config::{ServeLayer, ServeOptions};
+use crate::config::{Cores, ServeLayer, ServeOptions};
+use crate::log::progress::Progress;
+use crate::runtime::{Server, ServerOptions, StartError, StopSignals};
 
 /// Run a server
 ///
 /// Each option comes from its flag, else from its environment variable, else from the file of
 /// `--config`, else it has its default.
+///
+/// SIGTERM and SIGINT answer what is in flight and stop; a second one stops at once.
 #[derive(Args, Debug)]
 pub(super) struct Serve {
     #[command(flatten)]
     options: ServeLayer,
+    /// Start on a damaged data dir, without the records that the damage has destroyed
+    ///
+    /// What is lost is printed. `shardway check` says beforehand what that will be.
+    #[arg(long)]
+    accept_loss: bool,
 }
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let options = ServeOptions::load(self.options)?;
         start_log(&options.log);
-        serve(options)
+        let signals = StopSignals::block();
+        let started = Instant::now();
+        let options = server_options(options, self.accept_loss)?;
+        let server = Server::start(options.clone(), &mut BootProgress::default())?;
+        announce(&server, &options, started.elapsed());
+        wait(&server, &signals);
+        // From here on a second signal has its default effect: the end, at once.
+        signals.release();
+        server.stop().map_err(|reason| {
+            let advice = "nothing acknowledged is lost; mend the cause and start it again";
+            Failure::new(Exit::Unfit, format!("stopped without draining: {reason}; {advice}"))
+        })?;
+        say("Stopped; everything is in segments.");
+        Ok(())
     }
+}
+
+/// Returns when a signal asks to stop, or the log has failed.
+fn wait(server: &Server, signals: &StopSignals) {
+    while server.failure().is_none() {
+        if let Some(signal) = signals.wait(Duration::from_millis(200)) {
+            say(&format!("{signal}: stopping; once more stops at once."));
+            return;
+        }
+    }
+}
+
+fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOptions, Failure> {
+    let present: Vec<usize> = core_affinity::get_core_ids()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|core| core.id)
+        .collect();
+    let cpus = match options.cores {
+        Cores::All => present,
+        Cores::Count(n) if usize::from(n) > present.len() => {
+            return Err(Failure::usage(format!(
+                "{n} cores are asked for and the process may use {} CPUs; choose fewer",
+                present.len()
+            )));
+        }
+        Cores::Count(n) => present[..usize::from(n)].to_vec(),
+        Cores::Cpus(cpus) => cpus.into_iter().map(usize::from).collect(),
+    };
+    Ok(ServerOptions {
+        data_dir: options.data_dir,
+        cpus,
+        listen: options.listen,
+        journal_file_bytes: options.journal_file_bytes,
+        tail_bytes: usize::try_from(options.tail_bytes).expect("memory sizes fit this machine"),
+        spin: options.spin,
+        accept_loss,
+    })
 }
 
 /// Sends what the server traces to stderr, in colour where a person reads it.
@@ -31,13 +93,88 @@ fn start_log(filter: &str) {
     let filter = EnvFilter::try_new(filter).expect("the options were checked");
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
 }
 
-/// The one call into the runtime; returns when the server has stopped.
-fn serve(options: ServeOptions) -> Result<(), Failure> {
-    tracing::debug!(?options, "options");
-    Err(Failure::new(Exit::Unfit, "this build has no server yet; build a later revision"))
+/// What a start has to say, for people and for scripts that wait for the last line.
+fn announce(server: &Server, options: &ServerOptions, took: Duration) {
+    let report = server.report();
+    let cpus: Vec<String> = options.cpus.iter().map(ToString::to_string).collect();
+    say(&format!("Shardway {}", env!("CARGO_PKG_VERSION")));
+    say(&format!("  cores     {} (CPU {})", options.cpus.len(), cpus.join(", ")));
+    say(&format!("  data      {}", options.data_dir.display()));
+    say(&format!("  streams   {} with {} shards", report.streams, report.shards));
+    let stats = &report.recovery;
+    if stats.was_clean {
+        say("  recovery  clean stop, nothing to replay");
+    } else {
+        say(&format!(
+            "  recovery  {} commits read, {} records replayed ({} bytes) in {:.2?}",
+            stats.commits, stats.records, stats.bytes, stats.duration
+        ));
+    }
+    if let Some((file, offset)) = &stats.torn_tail {
+        let file = file.display();
+        say(&format!("            a last commit was cut off, unacknowledged: {file} at {offset}"));
+    }
+    for damage in &report.losses.damage {
+        say(&format!("  LOST      {damage}"));
+    }
+    if !report.losses.damage.is_empty() {
+        say(&format!("  LOST      {} journal records behind a gap", report.losses.records));
+    }
+    say(&format!("  native    {}", server.native_addr()));
+    say(&format!("Ready in {took:.2?}."));
+}
+
+fn say(line: &str) {
+    // Whoever started the server may have closed its output; it serves on.
+    let _ = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
+}
+
+/// A bar for a first start or a long replay, where a person looks.
+#[derive(Default)]
+struct BootProgress {
+    bar: Option<ProgressBar>,
+    total: u64,
+}
+
+impl Progress for BootProgress {
+    fn total_bytes(&mut self, bytes: u64) {
+        self.total += bytes;
+        let total = self.total;
+        self.bar.get_or_insert_with(new_bar).set_length(total);
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.bar.get_or_insert_with(new_bar).inc(bytes);
+    }
+
+    fn message(&mut self, message: &str) {
+        self.bar.get_or_insert_with(new_bar).set_message(message.to_owned());
+    }
+}
+
+impl Drop for BootProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// indicatif draws on stderr, and only on a terminal.
+fn new_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bytes}/{total_bytes} {wide_bar} {eta}")
+        .expect("the template is right");
+    ProgressBar::new(0).with_style(style)
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Failure {
+        let exit = if error.is_damage() { Exit::Damaged } else { Exit::Unfit };
+        Failure::new(exit, error.to_string())
+    }
 }

@@ -9,9 +9,11 @@ mod notify;
 mod options;
 mod reads;
 mod server;
+mod signals;
 mod state;
 mod stop;
 mod turn;
 
 pub use options::{ServerOptions, StartError};
 pub use server::{Server, StartReport};
+pub use signals::StopSignals;

@@ -89,14 +89,13 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The process's exit code: 5 for a damaged data dir, 4 for everything else that the machine
-    /// or its files must change.
+    /// Whether the data dir is damaged, so that nothing but `--accept-loss` or a copy helps.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            StartError::Recover(RecoverError::Corrupt(_)) => 5,
-            StartError::Catalog(StoreError::Corrupt { .. } | StoreError::Lost { .. }) => 5,
-            _ => 4,
-        }
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            StartError::Recover(RecoverError::Corrupt(_))
+                | StartError::Catalog(StoreError::Corrupt { .. } | StoreError::Lost { .. })
+        )
     }
 }
