@@ -219,23 +219,22 @@ impl<'a> Walk<'a, '_> {
         let behind = |c: &&&Commit| (c.header.generation, c.header.offset) > at;
         let proof = self.live.iter().find(behind).or(self.live.last()).copied();
         let proof = proof.expect("a ring with a newest generation holds a commit");
-        if !self.overwritten_by_next_generation() {
+        let mut whole = self.live.iter().filter(|c| c.payload.is_ok());
+        let resume = whole.find(behind).copied();
+        if !self.overwritten_by_next_generation(resume) {
             let place = |c: &Commit| Place {
                 index: self.of.ring_index(c.header.generation),
                 offset: c.header.offset,
             };
             self.chain.broken.push(BrokenAt {
-                place: self.place(),
+                place: self.hole(here, proof),
                 commit: self.next.known.map(|(number, _)| number),
                 why: here.and_then(|c| c.payload.as_ref().err()).copied(),
                 proof: place(proof),
                 proof_commit: proof.header.commit,
             });
         }
-        let whole = self.live.iter().filter(|c| c.payload.is_ok());
-        // A commit that stands here but does not follow is itself the next one to go on with.
-        let other = here.filter(|c| c.payload.is_ok());
-        match other.or(whole.into_iter().find(|c| behind(c)).copied()) {
+        match resume {
             Some(commit) => {
                 self.take(commit);
                 true
@@ -247,8 +246,25 @@ impl<'a> Walk<'a, '_> {
     /// Whether the hole is at the start of the oldest file of a full ring: there the first write
     /// of the next generation may have been cut off. That file was free by then, so what stood
     /// there is in segments; what is still whole is replayed, and adds nothing.
-    fn overwritten_by_next_generation(&self) -> bool {
-        self.next.generation == self.oldest && self.next.offset < self.may_be_overwritten
+    fn overwritten_by_next_generation(&self, resume: Option<&Commit>) -> bool {
+        let second_file = (self.oldest + 1, 0);
+        self.next.generation == self.oldest
+            && self.next.offset < self.may_be_overwritten
+            && resume.is_some_and(|c| {
+                let number = self.next.known.map_or(0, |(number, _)| number);
+                (c.header.generation, c.header.offset) <= second_file && c.header.commit > number
+            })
+    }
+
+    /// Where the missing commit should stand: here, or at the start of the next file if that has
+    /// not got the checkpoint with which every file begins.
+    fn hole(&self, here: Option<&Commit>, proof: &Commit) -> Place {
+        let next = self.next.generation + 1;
+        let start_is_missing = proof.header.generation >= next && self.live_at(next, 0).is_none();
+        match here.is_none() && start_is_missing {
+            true => Place { index: self.of.ring_index(next), offset: 0 },
+            false => self.place(),
+        }
     }
 
     fn place(&self) -> Place {
@@ -283,3 +299,6 @@ pub fn is_missing_at_home(
 ) -> bool {
     last_commit(misplaced.0).unwrap_or(0) < misplaced.1
 }
+
+#[cfg(test)]
+mod tests;
