@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::ids::CoreId;
 use crate::log::checkpoint::CHECKPOINT_ENTRY_BYTES;
-use crate::log::commit::{CommitKind, commit_write_bytes};
+use crate::log::commit::{CommitHeader, CommitKind, commit_write_bytes};
 use crate::log::journal_scan::{BadPayload, Commit, FileScan, JournalTerm};
 
 /// What stands where the next commit is expected.
@@ -96,8 +95,8 @@ pub struct Chain<'a> {
     pub broken: Vec<BrokenAt>,
     /// A last commit whose write was cut off.
     pub torn_tail: Option<Place>,
-    /// The number of the newest commit that the journal proves.
-    pub last_commit: u64,
+    /// The oldest generation that the ring still has.
+    pub oldest: u64,
 }
 
 /// New shards that a core may get during one turn of its ring; bounds how far the torn start of
@@ -125,7 +124,7 @@ pub fn chain<'a>(files: &'a BTreeMap<u64, FileScan>, of: &JournalTerm) -> Chain<
         chain: Chain::default(),
     };
     while walk.step() {}
-    walk.chain.last_commit = walk.last_number;
+    walk.chain.oldest = oldest;
     walk.chain
 }
 
@@ -290,14 +289,13 @@ fn torn_start_bytes(live: &[&Commit]) -> u64 {
     commit_write_bytes(largest + CHECKPOINT_GROWTH * CHECKPOINT_ENTRY_BYTES) as u64
 }
 
-/// Finds commits in wrong places that are missing in their right ones: `(core, number)` is
-/// misplaced; `last_commit` is the newest that the chain of that core proves.
-#[must_use]
-pub fn is_missing_at_home(
-    misplaced: (CoreId, u64),
-    last_commit: impl Fn(CoreId) -> Option<u64>,
-) -> bool {
-    last_commit(misplaced.0).unwrap_or(0) < misplaced.1
+impl Chain<'_> {
+    /// Whether a commit that was found in a wrong place should be in this journal and is not.
+    #[must_use]
+    pub fn lacks(&self, found: &CommitHeader) -> bool {
+        found.generation >= self.oldest
+            && self.commits.binary_search_by_key(&found.commit, |c| c.header.commit).is_err()
+    }
 }
 
 #[cfg(test)]

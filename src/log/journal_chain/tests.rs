@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::ids::{ShardKey, ShardNumber, StreamUuid, Term};
+use crate::base::ids::{CoreId, ShardKey, ShardNumber, StreamUuid, Term};
 use crate::log::checkpoint::CheckpointEntry;
 use crate::log::commit::CommitHeader;
 use crate::log::journal_scan::{check_payload, scan_file};
@@ -200,11 +200,10 @@ fn one_fault(commits: u64, oldest: u64, victim: u64, fault: Fault) {
     let what = format!("{commits} commits, {fault:?} on {victim}");
     let (generation, slot) = place_of(victim);
     let place = Place { index: OF.ring_index(generation), offset: (slot * BLOCK) as u64 };
-    let astray = scans.values().flat_map(|s| &s.misplaced).any(|m| {
-        is_missing_at_home((m.header.core, m.header.commit), |core| {
-            (core == CoreId(0)).then_some(chain.last_commit)
-        })
-    });
+    let astray = scans
+        .values()
+        .flat_map(|s| &s.misplaced)
+        .any(|m| m.header.core != CoreId(0) || chain.lacks(&m.header));
     // A file start that does not follow may also mean that the end of the file before is missing.
     let near = |b: &BrokenAt| b.place == place || (slot == 0 && b.proof == place);
     let forged = fault == Fault::OtherNumber;
