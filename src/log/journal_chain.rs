@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::ids::CoreId;
 use crate::log::checkpoint::CHECKPOINT_ENTRY_BYTES;
-use crate::log::commit::{CommitKind, commit_write_bytes};
+use crate::log::commit::{CommitHeader, CommitKind, commit_write_bytes};
 use crate::log::journal_scan::{BadPayload, Commit, FileScan, JournalTerm};
 
 /// What stands where the next commit is expected.
@@ -96,8 +95,8 @@ pub struct Chain<'a> {
     pub broken: Vec<BrokenAt>,
     /// A last commit whose write was cut off.
     pub torn_tail: Option<Place>,
-    /// The number of the newest commit that the journal proves.
-    pub last_commit: u64,
+    /// The oldest generation that the ring still has.
+    pub oldest: u64,
 }
 
 /// New shards that a core may get during one turn of its ring; bounds how far the torn start of
@@ -125,7 +124,7 @@ pub fn chain<'a>(files: &'a BTreeMap<u64, FileScan>, of: &JournalTerm) -> Chain<
         chain: Chain::default(),
     };
     while walk.step() {}
-    walk.chain.last_commit = walk.last_number;
+    walk.chain.oldest = oldest;
     walk.chain
 }
 
@@ -219,23 +218,22 @@ impl<'a> Walk<'a, '_> {
         let behind = |c: &&&Commit| (c.header.generation, c.header.offset) > at;
         let proof = self.live.iter().find(behind).or(self.live.last()).copied();
         let proof = proof.expect("a ring with a newest generation holds a commit");
-        if !self.overwritten_by_next_generation() {
+        let mut whole = self.live.iter().filter(|c| c.payload.is_ok());
+        let resume = whole.find(behind).copied();
+        if !self.overwritten_by_next_generation(resume) {
             let place = |c: &Commit| Place {
                 index: self.of.ring_index(c.header.generation),
                 offset: c.header.offset,
             };
             self.chain.broken.push(BrokenAt {
-                place: self.place(),
+                place: self.hole(here, proof),
                 commit: self.next.known.map(|(number, _)| number),
                 why: here.and_then(|c| c.payload.as_ref().err()).copied(),
                 proof: place(proof),
                 proof_commit: proof.header.commit,
             });
         }
-        let whole = self.live.iter().filter(|c| c.payload.is_ok());
-        // A commit that stands here but does not follow is itself the next one to go on with.
-        let other = here.filter(|c| c.payload.is_ok());
-        match other.or(whole.into_iter().find(|c| behind(c)).copied()) {
+        match resume {
             Some(commit) => {
                 self.take(commit);
                 true
@@ -247,8 +245,25 @@ impl<'a> Walk<'a, '_> {
     /// Whether the hole is at the start of the oldest file of a full ring: there the first write
     /// of the next generation may have been cut off. That file was free by then, so what stood
     /// there is in segments; what is still whole is replayed, and adds nothing.
-    fn overwritten_by_next_generation(&self) -> bool {
-        self.next.generation == self.oldest && self.next.offset < self.may_be_overwritten
+    fn overwritten_by_next_generation(&self, resume: Option<&Commit>) -> bool {
+        let second_file = (self.oldest + 1, 0);
+        self.next.generation == self.oldest
+            && self.next.offset < self.may_be_overwritten
+            && resume.is_some_and(|c| {
+                let number = self.next.known.map_or(0, |(number, _)| number);
+                (c.header.generation, c.header.offset) <= second_file && c.header.commit > number
+            })
+    }
+
+    /// Where the missing commit should stand: here, or at the start of the next file if that has
+    /// not got the checkpoint with which every file begins.
+    fn hole(&self, here: Option<&Commit>, proof: &Commit) -> Place {
+        let next = self.next.generation + 1;
+        let start_is_missing = proof.header.generation >= next && self.live_at(next, 0).is_none();
+        match here.is_none() && start_is_missing {
+            true => Place { index: self.of.ring_index(next), offset: 0 },
+            false => self.place(),
+        }
     }
 
     fn place(&self) -> Place {
@@ -274,12 +289,14 @@ fn torn_start_bytes(live: &[&Commit]) -> u64 {
     commit_write_bytes(largest + CHECKPOINT_GROWTH * CHECKPOINT_ENTRY_BYTES) as u64
 }
 
-/// Finds commits in wrong places that are missing in their right ones: `(core, number)` is
-/// misplaced; `last_commit` is the newest that the chain of that core proves.
-#[must_use]
-pub fn is_missing_at_home(
-    misplaced: (CoreId, u64),
-    last_commit: impl Fn(CoreId) -> Option<u64>,
-) -> bool {
-    last_commit(misplaced.0).unwrap_or(0) < misplaced.1
+impl Chain<'_> {
+    /// Whether a commit that was found in a wrong place should be in this journal and is not.
+    #[must_use]
+    pub fn lacks(&self, found: &CommitHeader) -> bool {
+        found.generation >= self.oldest
+            && self.commits.binary_search_by_key(&found.commit, |c| c.header.commit).is_err()
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::disk::blocking::{self, DiskError};
 use crate::log::commit::CommitHeader;
 use crate::log::damage::{Damage, DamageKind, Proof, ProofKind};
 use crate::log::identity::{Identity, JournalShape};
-use crate::log::journal_chain::{BrokenAt, Place, chain, is_missing_at_home};
+use crate::log::journal_chain::{BrokenAt, Chain, Place, chain};
 use crate::log::journal_scan::{FileScan, JournalTerm, Misplaced, Payload, scan_file};
 use crate::log::layout;
 use crate::log::progress::Progress;
@@ -98,14 +98,13 @@ fn judge(
     rings: BTreeMap<CoreId, BTreeMap<u64, FileScan>>,
 ) -> Journals {
     let mut journals = Journals::default();
-    let mut last_commits = BTreeMap::new();
-    for (&core, files) in &rings {
+    let chains: BTreeMap<CoreId, Chain<'_>> =
+        rings.iter().map(|(&core, files)| (core, chain(files, of))).collect();
+    for (&core, chain) in &chains {
         let file = |place: Place| layout::journal_file(data_dir, core, place.index);
-        let chain = chain(files, of);
-        last_commits.insert(core, chain.last_commit);
         journals.damage.extend(chain.broken.iter().map(|b| missing_commit(b, &file)));
         journals.torn_tails.extend(chain.torn_tail.iter().map(|&p| (file(p), p.offset)));
-        for commit in chain.commits {
+        for commit in &chain.commits {
             let path =
                 layout::journal_file(data_dir, core, of.ring_index(commit.header.generation));
             let payload = commit.payload.as_ref().expect("a chain has whole commits").clone();
@@ -115,11 +114,10 @@ fn judge(
     for (&core, files) in &rings {
         for (&index, scan) in files {
             let here = layout::journal_file(data_dir, core, index);
-            let astray = scan.misplaced.iter().filter(|m| {
-                is_missing_at_home((m.header.core, m.header.commit), |c| {
-                    last_commits.get(&c).copied()
-                })
-            });
+            let astray = scan
+                .misplaced
+                .iter()
+                .filter(|m| chains.get(&m.header.core).is_none_or(|chain| chain.lacks(&m.header)));
             let found = astray.map(|m| misplaced(data_dir, of, &here, m));
             journals.damage.extend(found);
         }

@@ -29,9 +29,12 @@ use crate::log::progress::Progress;
 use crate::log::segment_header::NoSegment;
 use crate::record::BatchHeader;
 
-use journals::{JournalPart, Journals, ShardJournal, journal_files, read_journals};
+use journals::{JournalPart, Journals, ShardJournal, read_journals};
 use replay::{Creation, Placed, ReplayError, ShardReplay};
-use shards::{ShardFiles, read_shards, read_unsealed, stream_dirs};
+use shards::{ShardFiles, read_shards, read_unsealed};
+
+pub(crate) use journals::{journal_files, journal_term};
+pub(crate) use shards::{shard_dirs, stream_dirs};
 
 /// Batches that wait to be written, over all shards.
 const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -189,6 +192,96 @@ pub struct Plan {
     losses: Losses,
 }
 
+/// What the next start would find; for `check`.
+pub(crate) struct Survey {
+    pub identity_file: PathBuf,
+    pub commits: u64,
+    pub torn_tails: Vec<(PathBuf, u64)>,
+    pub journal_damage: Vec<Damage>,
+    /// Of streams without a directory.
+    pub absent: Vec<Damage>,
+    pub unsupported: Vec<(PathBuf, NoSegment)>,
+    pub shards: BTreeMap<ShardKey, ShardVerdict>,
+}
+
+/// What the next start would find of one shard.
+pub(crate) struct ShardVerdict {
+    pub first: Seq,
+    pub end: Seq,
+    pub damage: Vec<Damage>,
+}
+
+/// Reads and judges as [`plan`] does, and reports all of it. Journals are read even after a clean
+/// stop: no record depends on them then, but their checkpoints say how far the shards reached.
+pub(crate) fn survey(
+    data_dir: &Path,
+    identity: &Identity,
+    only: Option<StreamUuid>,
+    progress: &mut dyn Progress,
+) -> Result<Survey, DiskError> {
+    let journals = read_journals(data_dir, identity, progress)?;
+    let wanted = |stream: StreamUuid| only.is_none_or(|only| only == stream);
+    let mut known = journals.shards;
+    known.retain(|key, _| wanted(key.stream));
+    if identity.clean {
+        // As in a start: the records themselves must be in segments.
+        known.values_mut().for_each(|journal| journal.runs.clear());
+    }
+    let mut streams = stream_dirs(data_dir)?;
+    streams.retain(|&stream| wanted(stream));
+    let (files, unsupported) = read_shards(data_dir, &streams, progress)?;
+    let mut shards = judge_shards(data_dir, files, &known, identity.clean)?;
+    // Without a directory the stream may have been deleted: the catalog knows, this does not.
+    let mut absent = Vec::new();
+    shards.retain(|key, (_, reach)| {
+        let deleted = !streams.contains(&key.stream) && !reach.damage.is_empty();
+        if deleted {
+            absent.append(&mut reach.damage);
+        }
+        !deleted
+    });
+    let verdict = |reach: reach::Reach| ShardVerdict {
+        first: reach.start,
+        end: reach.end,
+        damage: reach.damage,
+    };
+    Ok(Survey {
+        identity_file: layout::identity_file(data_dir),
+        commits: journals.parts.iter().map(|p| p.commits.len() as u64).sum(),
+        torn_tails: journals.torn_tails,
+        journal_damage: journals.damage,
+        absent,
+        unsupported: unsupported.into_iter().map(|u| (u.file, u.why)).collect(),
+        shards: shards.into_iter().map(|(key, (_, reach))| (key, verdict(reach))).collect(),
+    })
+}
+
+/// Puts segments and journals of every shard together.
+fn judge_shards(
+    data_dir: &Path,
+    mut files: BTreeMap<ShardKey, ShardFiles>,
+    journals: &BTreeMap<ShardKey, ShardJournal>,
+    stopped_clean: bool,
+) -> Result<BTreeMap<ShardKey, (ShardFiles, reach::Reach)>, DiskError> {
+    for &key in journals.keys() {
+        files.entry(key).or_insert_with(|| ShardFiles::new(data_dir, key));
+    }
+    let none = ShardJournal::default();
+    let mut judged = BTreeMap::new();
+    for (key, mut shard) in files {
+        let journal = journals.get(&key).unwrap_or(&none);
+        if let Some((at, limit)) = reach::overruled(&shard, journal) {
+            let base = shard.segments[at].base;
+            shard.segments[at] = read_unsealed(&shard, base, limit)?;
+            // What is behind belongs to the lower term and gives way.
+            shard.segments[at].stray = None;
+        }
+        let reach = reach::reach(&shard, journal, stopped_clean);
+        judged.insert(key, (shard, reach));
+    }
+    Ok(judged)
+}
+
 /// Reads and judges journals and segments.
 pub fn plan(
     data_dir: &Path,
@@ -205,28 +298,13 @@ pub fn plan(
         false => read_journals(data_dir, &identity, progress)?,
     };
     journals.shards.retain(|key, _| is_live(key.stream));
-    let (mut files, unsupported) = read_shards(data_dir, &live, progress)?;
+    let (files, unsupported) = read_shards(data_dir, &live, progress)?;
     if let Some(shards::Unsupported { file, why }) = unsupported.into_iter().next() {
         return Err(RecoverError::Unsupported { file, why });
     }
-    for &key in journals.shards.keys() {
-        files.entry(key).or_insert_with(|| ShardFiles::new(data_dir, key));
-    }
+    let shards = judge_shards(data_dir, files, &journals.shards, identity.clean)?;
     let mut damage = journals.damage;
-    let mut shards = BTreeMap::new();
-    for (key, mut shard) in files {
-        let none = ShardJournal::default();
-        let journal = journals.shards.get(&key).unwrap_or(&none);
-        if let Some((at, limit)) = reach::overruled(&shard, journal) {
-            let base = shard.segments[at].base;
-            shard.segments[at] = read_unsealed(&shard, base, limit)?;
-            // What is behind belongs to the lower term and gives way.
-            shard.segments[at].stray = None;
-        }
-        let reach = reach::reach(&shard, journal, identity.clean);
-        damage.extend(reach.damage.iter().cloned());
-        shards.insert(key, (shard, reach));
-    }
+    damage.extend(shards.values().flat_map(|(_, reach)| reach.damage.iter().cloned()));
     if !damage.is_empty() && !options.accept_loss {
         return Err(RecoverError::Corrupt(Corruption(damage)));
     }
@@ -268,7 +346,7 @@ impl Plan {
         progress.message("syncing segments");
         for shard in shards.values_mut() {
             // After a clean stop all of it was synced.
-            if !self.identity.clean || shard.changed() {
+            if !self.identity.clean || shard.must_finish() {
                 shard.finish()?;
             }
         }
@@ -301,7 +379,7 @@ impl Plan {
                     Ok(placed) => self.count(placed, &header),
                     Err(ReplayError::Disk(e)) => return Err(e.into()),
                     Err(ReplayError::Damage(d)) => {
-                        return Err(RecoverError::Corrupt(Corruption(vec![d])));
+                        return Err(RecoverError::Corrupt(Corruption(vec![*d])));
                     }
                 }
                 pending += batch.len();

@@ -21,7 +21,7 @@ const WRITE_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) enum ReplayError {
     Disk(DiskError),
-    Damage(Damage),
+    Damage(Box<Damage>),
 }
 
 impl From<DiskError> for ReplayError {
@@ -154,9 +154,10 @@ impl ShardReplay {
         if bytes.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Whether any file was written.
-    pub fn changed(&self) -> bool {
-        self.changed
+    /// Whether any file was written, or an index is to be saved.
+    pub fn must_finish(&self) -> bool {
+        let last = self.files.segments.len().saturating_sub(1);
+        self.changed || self.files.segments[..last].iter().any(|s| !s.sealed)
     }
 
     /// Writes what waits. Not durable before [`ShardReplay::finish`].
@@ -234,6 +235,6 @@ impl ShardReplay {
         let segment = segment.or(self.files.segments.first());
         let (base, offset) = segment.map_or((seq, 0), |s| (s.base, s.index.end_offset()));
         let kind = DamageKind::Overlap { shard: self.files.key, seq, end };
-        ReplayError::Damage(Damage { file: self.path(base), offset, kind })
+        ReplayError::Damage(Box::new(Damage { file: self.path(base), offset, kind }))
     }
 }
