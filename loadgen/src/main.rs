@@ -4,6 +4,20 @@
 //! ([`arrival`]) or closed loop, pairs acks with pushes ([`pending`]), verifies ([`verify`]) and
 //! counts ([`latency`]). Commands ([`ceiling`], [`push`], [`shards`], [`quick`]) only choose
 //! workloads ([`workload`]). Each invocation measures the machine's own limits first ([`floor`]).
+//!
+//! The speed targets, one command each. Without `--server` they run an embedded server on the other
+//! core; records of 1 KiB, durable:
+//!
+//! | target | command |
+//! |---|---|
+//! | ack p50 of one record <= 1.5 x (4 KiB write + round trip) | `loadgen scenario one-record` |
+//! | 64 writers, one record each: >= 90,000 records/s | `loadgen scenario many-writers` |
+//! | one shard, batches of 256: >= 600 MB/s | `loadgen scenario one-shard` |
+//! | push at half load: p50 <= 0.4 ms, p99 <= 2 ms | `loadgen scenario push`, `push-batches` |
+//! | push p99 of 20 consumers <= 1.5 x that of one | `loadgen scenario fan-out` |
+//! | shards at quota with push p99 < 10 ms: >= 150 | `loadgen scenario quota-shards` |
+//!
+//! `ceiling`, `latency` and `shards` are the same measurements with every number an option.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool reports there")]
 

@@ -101,8 +101,8 @@ pub struct Row {
     pub connections: u32,
     /// Batches each writer keeps, or may have, in flight.
     pub batches_in_flight: u32,
-    /// The data of all of them.
-    pub bytes_in_flight: u64,
+    /// The most data at once that was sent, or due, and not yet acknowledged.
+    pub bytes_in_flight_max: u64,
     /// Consumers.
     pub consumers: u32,
     /// Records a second that an open loop offered.
@@ -186,7 +186,7 @@ impl Row {
             writers: load.writers,
             connections: load.connections,
             batches_in_flight: load.in_flight,
-            bytes_in_flight: load.bytes_in_flight(),
+            bytes_in_flight_max: outcome.open_batches_max * load.batch_bytes() as u64,
             consumers: load.consumers,
             offered_records_per_s: load.rate,
             sustained: load.rate.map(|rate| outcome.sustained(rate)),
@@ -288,6 +288,7 @@ pub(crate) mod tests {
             mb_per_s: 0.01,
             refused_batches: 0,
             unsent_batches: 0,
+            open_batches_max: 1,
             ack: push,
             push,
             push_by_consumer: push.into_iter().collect(),

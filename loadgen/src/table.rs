@@ -132,7 +132,7 @@ fn load(row: &Row) -> String {
 fn ratio(row: &Row) -> String {
     let about = if row.push.is_some() {
         PUSH_RATIO
-    } else if row.bytes_in_flight == row.batch_bytes as u64 {
+    } else if row.bytes_in_flight_max == row.batch_bytes as u64 {
         ACK_RATIO
     } else if row.batch_records == 1 {
         COMMIT_RATIO
