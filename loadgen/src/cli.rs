@@ -63,7 +63,8 @@ Examples:
   loadgen latency --server 127.0.0.1:4570 --rate 3000 --consumers 1,20
   loadgen shards --server 127.0.0.1:4570 --shards 150
 
-Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED, 4 target missed (--strict)";
+Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED, 4 target missed (--strict),
+130 interrupted";
 
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]
@@ -77,9 +78,10 @@ pub struct Common {
     /// Sleep while nothing is to do. Leaves the CPU to others; the wake-ups are in the latencies.
     #[arg(long, global = true)]
     pub no_spin: bool,
-    /// Directory of the floor's file [default: where temporary files go].
+    /// Directory of the floor's file and of the embedded server's data [default: where temporary
+    /// files go, or /var/tmp where those are in memory].
     #[arg(long, global = true, value_name = "DIR")]
-    pub floor_dir: Option<PathBuf>,
+    pub dir: Option<PathBuf>,
     /// Leave the floor out; results then have no ratio to it.
     #[arg(long, global = true)]
     pub no_floor: bool,

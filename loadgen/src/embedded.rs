@@ -1,6 +1,7 @@
 //! The server that `quick` measures, in this process on a core of its own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::failure::{Failure, Result};
 
@@ -10,8 +11,8 @@ pub struct Embedded {
     pub address: SocketAddr,
 }
 
-/// Starts a server pinned to `cpu`.
-pub fn start(cpu: usize) -> Result<Embedded> {
-    let _ = cpu;
+/// Starts a server pinned to `cpu`, its data in a new directory inside `dir`.
+pub fn start(cpu: usize, dir: &Path) -> Result<Embedded> {
+    let _ = (cpu, dir);
     Err(Failure::Usage("the embedded server is not linked yet; name one with --server".to_owned()))
 }

@@ -76,6 +76,8 @@ use workload::Workload;
 
 /// Exit code when a target is missed under `--strict`.
 const EXIT_TARGET_MISSED: u8 = 4;
+/// Exit code after Ctrl-C, as shells count it.
+const EXIT_INTERRUPTED: u8 = 130;
 /// Connections of a stream with many shards, unless said otherwise.
 const CONNECTIONS_MAX: u32 = 64;
 
@@ -95,7 +97,7 @@ fn main() -> ExitCode {
 fn measure(cli: &Cli) -> Result<ExitCode> {
     let common = &cli.common;
     let cpus = Cpus::choose(common.cpu)?;
-    let dir = common.floor_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let dir = common.dir.clone().unwrap_or_else(host::disk_dir);
     // On one shared CPU a spinning load generator would starve the server.
     let spin = cpus.apart() && !common.no_spin;
     let mut report = Report::new(Host::read(&dir), cpus.loadgen, spin);
@@ -105,6 +107,9 @@ fn measure(cli: &Cli) -> Result<ExitCode> {
     report.failure = result.as_ref().err().map(ToString::to_string);
     publish(&report, common)?;
     result?;
+    if stop::requested() {
+        return Ok(ExitCode::from(EXIT_INTERRUPTED));
+    }
     let missed = common.strict && !report.targets_met();
     Ok(if missed { ExitCode::from(EXIT_TARGET_MISSED) } else { ExitCode::SUCCESS })
 }
@@ -149,7 +154,7 @@ fn fill(
         report.floor = Some(measured);
     }
     // Its threads would inherit our pinning.
-    let embedded = if pinned_later { Some(embedded::start(cpus.other)?) } else { None };
+    let embedded = if pinned_later { Some(embedded::start(cpus.other, dir)?) } else { None };
     let address = match (&embedded, server.server) {
         (Some(embedded), _) => embedded.address,
         (None, Some(address)) => address,

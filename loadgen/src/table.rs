@@ -40,6 +40,9 @@ fn headline(report: &Report) -> String {
     if let Some(server) = &report.server {
         text += &format!("; server {} with {} core(s)", server.release, server.cores);
     }
+    if host.disk.as_ref().is_some_and(|disk| disk.is_memory()) {
+        text += "\nWARNING: this directory is in memory; nothing here is durable (try --dir)";
+    }
     if !host.optimised {
         text += "\nWARNING: this is a debug build; its numbers mean nothing";
     }
