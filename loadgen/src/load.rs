@@ -51,7 +51,9 @@ pub struct Window {
 }
 
 impl Window {
-    fn contains(&self, ns: u64) -> bool {
+    /// Whether `ns` is measured.
+    #[must_use]
+    pub fn contains(&self, ns: u64) -> bool {
         self.start_ns <= ns && ns < self.end_ns
     }
 }
@@ -73,6 +75,8 @@ pub struct Tally {
     pub open_batches_max: u64,
     /// Late batches that were given up.
     pub abandoned_batches: u64,
+    /// Time in the window that this thread spent on sockets that were ready and batches due.
+    pub busy_ns: u64,
     /// Intended send to acknowledgement, of batches meant for the window.
     pub ack: Latencies,
     /// Intended send to arrival, for each consumer.

@@ -119,6 +119,9 @@ pub struct Row {
     pub refused_batches: u64,
     /// Batches that were never sent, as the server fell too far behind.
     pub unsent_batches: u64,
+    /// Share of the measured time in which the load generator had something to do, in %, without
+    /// its waiting calls. Near 100 the tool is the limit, not the server.
+    pub loadgen_busy_percent: f64,
     /// Intended send to acknowledgement.
     pub ack: Option<Percentiles>,
     /// Intended send to arrival at a consumer.
@@ -195,6 +198,7 @@ impl Row {
             mb_per_s: outcome.mb_per_s,
             refused_batches: outcome.refused_batches,
             unsent_batches: outcome.unsent_batches,
+            loadgen_busy_percent: outcome.busy_percent,
             ack: outcome.ack,
             push: outcome.push,
             push_by_consumer: outcome.push_by_consumer.clone(),
@@ -289,6 +293,7 @@ pub(crate) mod tests {
             refused_batches: 0,
             unsent_batches: 0,
             open_batches_max: 1,
+            busy_percent: 50.0,
             ack: push,
             push,
             push_by_consumer: push.into_iter().collect(),

@@ -105,8 +105,10 @@ impl<'a> Run<'a> {
             ready.clear();
             let timeout = self.timeout(now);
             self.poller.wait(timeout, &mut ready).map_err(Failure::io("waiting"))?;
-            for &event in &ready {
-                self.turn(event)?;
+            if !ready.is_empty() {
+                let start = now_ns();
+                ready.iter().try_for_each(|&event| self.turn(event))?;
+                self.worked_since(start);
             }
             if self.waits_in_vain(now)? {
                 return Ok(());
@@ -153,7 +155,16 @@ impl<'a> Run<'a> {
         for &token in &self.unflushed {
             self.connections[token].flush(&self.poller, false)?;
         }
+        if !self.unflushed.is_empty() {
+            self.worked_since(now);
+        }
         Ok(())
+    }
+
+    fn worked_since(&mut self, start_ns: u64) {
+        if self.load.window.contains(start_ns) {
+            self.load.tally.busy_ns += now_ns() - start_ns;
+        }
     }
 
     fn turn(&mut self, event: Ready) -> Result<()> {

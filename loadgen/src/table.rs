@@ -81,6 +81,7 @@ fn row_table(rows: &[Row]) -> Table {
         "scenario",
         "load",
         "ack after",
+        "tool busy",
         "records/s",
         "MB/s",
         "ack p50",
@@ -101,6 +102,7 @@ fn row_table(rows: &[Row]) -> Table {
             Cell::new(&row.scenario),
             Cell::new(load(row)),
             Cell::new(row.durability.word()),
+            number(format!("{:.0} %", row.loadgen_busy_percent)),
             number(format!("{:.0}", row.records_per_s)),
             number(format!("{:.1}", row.mb_per_s)),
         ];
