@@ -17,7 +17,7 @@ use crate::workload::{BATCH_RECORDS, QUOTA_BATCH_RECORDS, QUOTA_CONNECTIONS, REC
 /// in the result. Everything that is read is verified: order, gaps, payloads, one hash chain a
 /// shard; a mismatch ends the run with exit code 3.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to measure.
     #[command(subcommand)]
@@ -53,6 +53,19 @@ pub enum Command {
     Shards(Shards),
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  loadgen quick
+  loadgen floor --json floor.json
+  loadgen scenario one-shard --server 127.0.0.1:4570
+  loadgen ceiling --server 127.0.0.1:4570 --connections 64 --writers 64 --batch-records 1
+  loadgen ceiling --server 127.0.0.1:4570 --shards 4 --batch-records 256 --in-flight 8
+  loadgen latency --server 127.0.0.1:4570 --rate 3000 --consumers 1,20
+  loadgen shards --server 127.0.0.1:4570 --shards 150
+
+Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED, 4 target missed (--strict),
+130 interrupted";
+
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
@@ -65,9 +78,10 @@ pub struct Common {
     /// Sleep while nothing is to do. Leaves the CPU to others; the wake-ups are in the latencies.
     #[arg(long, global = true)]
     pub no_spin: bool,
-    /// Directory of the floor's file [default: where temporary files go].
+    /// Directory of the floor's file and of the embedded server's data [default: where temporary
+    /// files go, or /var/tmp where those are in memory].
     #[arg(long, global = true, value_name = "DIR")]
-    pub floor_dir: Option<PathBuf>,
+    pub dir: Option<PathBuf>,
     /// Leave the floor out; results then have no ratio to it.
     #[arg(long, global = true)]
     pub no_floor: bool,

@@ -39,8 +39,12 @@ impl Connection {
         Ok(Connection { stream, token, wants_write: false, inbox, outbox: Outbox::default() })
     }
 
-    /// Sends what can be sent; the poller tells when the rest can go.
-    pub fn flush(&mut self, poller: &Poller) -> Result<()> {
+    /// Sends what can be sent; the poller tells when the rest can go. Until it does, a full socket
+    /// is not tried again.
+    pub fn flush(&mut self, poller: &Poller, writable: bool) -> Result<()> {
+        if self.wants_write && !writable {
+            return Ok(());
+        }
         self.outbox.flush(&mut self.stream).map_err(Failure::io("sending"))?;
         let wants_write = !self.outbox.is_empty();
         if wants_write != self.wants_write {

@@ -1,6 +1,7 @@
 //! The server that `quick` measures, in this process on a core of its own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use shardway::log::progress::NoProgress;
 use shardway::runtime::{Server, ServerOptions};
@@ -17,10 +18,10 @@ pub struct Embedded {
     _data_dir: TempDir,
 }
 
-/// Starts a server pinned to `cpu`.
-pub fn start(cpu: usize) -> Result<Embedded> {
-    // Below the working directory: /tmp is often a tmpfs, which has no direct I/O.
-    let data_dir = TempDir::with_prefix_in("shardway-quick-", ".")
+/// Starts a server pinned to `cpu`, with its data below `dir`. When it returns, the server takes
+/// connections.
+pub fn start(cpu: usize, dir: &Path) -> Result<Embedded> {
+    let data_dir = TempDir::with_prefix_in("shardway-quick-", dir)
         .map_err(|e| Failure::Usage(format!("no temporary data dir can be made here: {e}")))?;
     let mut options = ServerOptions::new(data_dir.path().to_owned(), vec![cpu]);
     options.listen = SocketAddr::from(([127, 0, 0, 1], 0));

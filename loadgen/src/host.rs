@@ -1,7 +1,7 @@
 //! The machine and build that a report is about, as far as it says.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
@@ -44,6 +44,15 @@ pub struct Disk {
     pub scheduler: Option<String>,
 }
 
+/// Where temporary files go; where those are in memory, the place for those that are not.
+#[must_use]
+pub fn disk_dir() -> PathBuf {
+    let dir = std::env::temp_dir();
+    let persistent = PathBuf::from("/var/tmp");
+    let in_memory = Disk::of(&dir).is_some_and(|disk| disk.is_memory());
+    if in_memory && persistent.is_dir() { persistent } else { dir }
+}
+
 impl Host {
     /// Reads the facts; `dir` says which disk.
     #[must_use]
@@ -63,6 +72,12 @@ impl Host {
 }
 
 impl Disk {
+    /// Whether its files vanish with the power, so that no write to them is durable.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        self.file_system.as_deref().is_some_and(|kind| matches!(kind, "tmpfs" | "ramfs"))
+    }
+
     fn of(dir: &Path) -> Option<Disk> {
         let dir = dir.canonicalize().ok()?;
         let mounts = fs::read_to_string("/proc/self/mounts").ok()?;

@@ -51,7 +51,9 @@ pub struct Window {
 }
 
 impl Window {
-    fn contains(&self, ns: u64) -> bool {
+    /// Whether `ns` is measured.
+    #[must_use]
+    pub fn contains(&self, ns: u64) -> bool {
         self.start_ns <= ns && ns < self.end_ns
     }
 }
@@ -69,8 +71,12 @@ pub struct Tally {
     pub refused_batches: u64,
     /// Batches without an answer, sent or late.
     pub open_batches: u64,
+    /// The most of them at once.
+    pub open_batches_max: u64,
     /// Late batches that were given up.
     pub abandoned_batches: u64,
+    /// Time in the window that this thread spent on sockets that were ready and batches due.
+    pub busy_ns: u64,
     /// Intended send to acknowledgement, of batches meant for the window.
     pub ack: Latencies,
     /// Intended send to arrival, for each consumer.
@@ -98,6 +104,7 @@ impl Load {
     /// A batch of `writer` is meant to leave at `intended_ns`.
     pub fn arrive(&mut self, writer: usize, intended_ns: u64, outbox: &mut Outbox) {
         self.tally.open_batches += 1;
+        self.tally.open_batches_max = self.tally.open_batches_max.max(self.tally.open_batches);
         self.writers[writer].arrive(intended_ns, outbox);
     }
 

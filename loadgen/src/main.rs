@@ -4,6 +4,20 @@
 //! ([`arrival`]) or closed loop, pairs acks with pushes ([`pending`]), verifies ([`verify`]) and
 //! counts ([`latency`]). Commands ([`ceiling`], [`push`], [`shards`], [`quick`]) only choose
 //! workloads ([`workload`]). Each invocation measures the machine's own limits first ([`floor`]).
+//!
+//! The speed targets, one command each. Without `--server` they run an embedded server on the other
+//! core; records of 1 KiB, durable:
+//!
+//! | target | command |
+//! |---|---|
+//! | ack p50 of one record <= 1.5 x (4 KiB write + round trip) | `loadgen scenario one-record` |
+//! | 64 writers, one record each: >= 90,000 records/s | `loadgen scenario many-writers` |
+//! | one shard, batches of 256: >= 600 MB/s | `loadgen scenario one-shard` |
+//! | push at half load: p50 <= 0.4 ms, p99 <= 2 ms | `loadgen scenario push`, `push-batches` |
+//! | push p99 of 20 consumers <= 1.5 x that of one | `loadgen scenario fan-out` |
+//! | shards at quota with push p99 < 10 ms: >= 150 | `loadgen scenario quota-shards` |
+//!
+//! `ceiling`, `latency` and `shards` are the same measurements with every number an option.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool reports there")]
 
@@ -62,6 +76,8 @@ use workload::Workload;
 
 /// Exit code when a target is missed under `--strict`.
 const EXIT_TARGET_MISSED: u8 = 4;
+/// Exit code after Ctrl-C, as shells count it.
+const EXIT_INTERRUPTED: u8 = 130;
 /// Connections of a stream with many shards, unless said otherwise.
 const CONNECTIONS_MAX: u32 = 64;
 
@@ -81,7 +97,7 @@ fn main() -> ExitCode {
 fn measure(cli: &Cli) -> Result<ExitCode> {
     let common = &cli.common;
     let cpus = Cpus::choose(common.cpu)?;
-    let dir = common.floor_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let dir = common.dir.clone().unwrap_or_else(host::disk_dir);
     // On one shared CPU a spinning load generator would starve the server.
     let spin = cpus.apart() && !common.no_spin;
     let mut report = Report::new(Host::read(&dir), cpus.loadgen, spin);
@@ -91,6 +107,9 @@ fn measure(cli: &Cli) -> Result<ExitCode> {
     report.failure = result.as_ref().err().map(ToString::to_string);
     publish(&report, common)?;
     result?;
+    if stop::requested() {
+        return Ok(ExitCode::from(EXIT_INTERRUPTED));
+    }
     let missed = common.strict && !report.targets_met();
     Ok(if missed { ExitCode::from(EXIT_TARGET_MISSED) } else { ExitCode::SUCCESS })
 }
@@ -135,7 +154,7 @@ fn fill(
         report.floor = Some(measured);
     }
     // Its threads would inherit our pinning.
-    let embedded = if pinned_later { Some(embedded::start(cpus.other)?) } else { None };
+    let embedded = if pinned_later { Some(embedded::start(cpus.other, dir)?) } else { None };
     let address = match (&embedded, server.server) {
         (Some(embedded), _) => embedded.address,
         (None, Some(address)) => address,

@@ -17,6 +17,10 @@ pub struct Outcome {
     pub refused_batches: u64,
     /// Batches of an open loop that were never sent, as the server fell too far behind.
     pub unsent_batches: u64,
+    /// The most batches without an answer at once.
+    pub open_batches_max: u64,
+    /// Share of the measured time in which the load generator had something to do, in %.
+    pub busy_percent: f64,
     /// Intended send to acknowledgement.
     pub ack: Option<Percentiles>,
     /// Intended send to arrival, all consumers merged.
@@ -56,6 +60,8 @@ impl Outcome {
             mb_per_s: records_per_s * workload.record_bytes as f64 / 1e6,
             refused_batches: tally.refused_batches,
             unsent_batches: tally.abandoned_batches,
+            open_batches_max: tally.open_batches_max,
+            busy_percent: if seconds > 0.0 { tally.busy_ns as f64 / 1e7 / seconds } else { 0.0 },
             ack: tally.ack.percentiles(),
             push: push.percentiles(),
             push_by_consumer: tally.push.iter().filter_map(Latencies::percentiles).collect(),

@@ -101,8 +101,8 @@ pub struct Row {
     pub connections: u32,
     /// Batches each writer keeps, or may have, in flight.
     pub batches_in_flight: u32,
-    /// The data of all of them.
-    pub bytes_in_flight: u64,
+    /// The most data at once that was sent, or due, and not yet acknowledged.
+    pub bytes_in_flight_max: u64,
     /// Consumers.
     pub consumers: u32,
     /// Records a second that an open loop offered.
@@ -119,6 +119,9 @@ pub struct Row {
     pub refused_batches: u64,
     /// Batches that were never sent, as the server fell too far behind.
     pub unsent_batches: u64,
+    /// Share of the measured time in which the load generator had something to do, in %, without
+    /// its waiting calls. Near 100 the tool is the limit, not the server.
+    pub loadgen_busy_percent: f64,
     /// Intended send to acknowledgement.
     pub ack: Option<Percentiles>,
     /// Intended send to arrival at a consumer.
@@ -186,7 +189,7 @@ impl Row {
             writers: load.writers,
             connections: load.connections,
             batches_in_flight: load.in_flight,
-            bytes_in_flight: load.bytes_in_flight(),
+            bytes_in_flight_max: outcome.open_batches_max * load.batch_bytes() as u64,
             consumers: load.consumers,
             offered_records_per_s: load.rate,
             sustained: load.rate.map(|rate| outcome.sustained(rate)),
@@ -195,6 +198,7 @@ impl Row {
             mb_per_s: outcome.mb_per_s,
             refused_batches: outcome.refused_batches,
             unsent_batches: outcome.unsent_batches,
+            loadgen_busy_percent: outcome.busy_percent,
             ack: outcome.ack,
             push: outcome.push,
             push_by_consumer: outcome.push_by_consumer.clone(),
@@ -288,6 +292,8 @@ pub(crate) mod tests {
             mb_per_s: 0.01,
             refused_batches: 0,
             unsent_batches: 0,
+            open_batches_max: 1,
+            busy_percent: 50.0,
             ack: push,
             push,
             push_by_consumer: push.into_iter().collect(),

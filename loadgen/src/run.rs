@@ -44,6 +44,8 @@ struct Run<'a> {
     load: Load,
     schedule: Option<Schedule>,
     next_writer: usize,
+    /// Connections that got a batch in this turn.
+    unflushed: Vec<usize>,
     sending: bool,
     /// When something last arrived.
     progress_ns: u64,
@@ -81,6 +83,7 @@ impl<'a> Run<'a> {
             load,
             schedule,
             next_writer: 0,
+            unflushed: Vec::new(),
             sending: true,
             progress_ns: start,
         })
@@ -102,8 +105,10 @@ impl<'a> Run<'a> {
             ready.clear();
             let timeout = self.timeout(now);
             self.poller.wait(timeout, &mut ready).map_err(Failure::io("waiting"))?;
-            for &event in &ready {
-                self.turn(event)?;
+            if !ready.is_empty() {
+                let start = now_ns();
+                ready.iter().try_for_each(|&event| self.turn(event))?;
+                self.worked_since(start);
             }
             if self.waits_in_vain(now)? {
                 return Ok(());
@@ -127,7 +132,7 @@ impl<'a> Run<'a> {
                 self.load.arrive(writer, now, &mut self.connections[token].outbox);
             }
         }
-        self.connections.iter_mut().try_for_each(|connection| connection.flush(&self.poller))
+        self.connections.iter_mut().try_for_each(|connection| connection.flush(&self.poller, false))
     }
 
     fn send_due(&mut self, now: u64) -> Result<()> {
@@ -138,14 +143,28 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let Some(schedule) = &mut self.schedule else { return Ok(()) };
+        self.unflushed.clear();
         while let Some(intended_ns) = schedule.take_due(now) {
             let writer = self.next_writer;
             self.next_writer = (writer + 1) % self.load.writers.len();
-            let connection = &mut self.connections[self.load.writers[writer].token];
-            self.load.arrive(writer, intended_ns, &mut connection.outbox);
-            connection.flush(&self.poller)?;
+            let token = self.load.writers[writer].token;
+            self.load.arrive(writer, intended_ns, &mut self.connections[token].outbox);
+            self.unflushed.push(token);
+        }
+        // What became due together leaves together; a second flush finds nothing to do.
+        for &token in &self.unflushed {
+            self.connections[token].flush(&self.poller, false)?;
+        }
+        if !self.unflushed.is_empty() {
+            self.worked_since(now);
         }
         Ok(())
+    }
+
+    fn worked_since(&mut self, start_ns: u64) {
+        if self.load.window.contains(start_ns) {
+            self.load.tally.busy_ns += now_ns() - start_ns;
+        }
     }
 
     fn turn(&mut self, event: Ready) -> Result<()> {
@@ -157,8 +176,8 @@ impl<'a> Run<'a> {
             *progress_ns = now;
             load.frame(now, header, payload, outbox)
         })?;
-        if event.writable || !connection.outbox.is_empty() {
-            connection.flush(&self.poller)?;
+        if !connection.outbox.is_empty() {
+            connection.flush(&self.poller, event.writable)?;
         }
         Ok(())
     }

@@ -40,6 +40,9 @@ fn headline(report: &Report) -> String {
     if let Some(server) = &report.server {
         text += &format!("; server {} with {} core(s)", server.release, server.cores);
     }
+    if host.disk.as_ref().is_some_and(|disk| disk.is_memory()) {
+        text += "\nWARNING: this directory is in memory; nothing here is durable (try --dir)";
+    }
     if !host.optimised {
         text += "\nWARNING: this is a debug build; its numbers mean nothing";
     }
@@ -78,6 +81,7 @@ fn row_table(rows: &[Row]) -> Table {
         "scenario",
         "load",
         "ack after",
+        "tool busy",
         "records/s",
         "MB/s",
         "ack p50",
@@ -98,6 +102,7 @@ fn row_table(rows: &[Row]) -> Table {
             Cell::new(&row.scenario),
             Cell::new(load(row)),
             Cell::new(row.durability.word()),
+            number(format!("{:.0} %", row.loadgen_busy_percent)),
             number(format!("{:.0}", row.records_per_s)),
             number(format!("{:.1}", row.mb_per_s)),
         ];
@@ -132,7 +137,7 @@ fn load(row: &Row) -> String {
 fn ratio(row: &Row) -> String {
     let about = if row.push.is_some() {
         PUSH_RATIO
-    } else if row.bytes_in_flight == row.batch_bytes as u64 {
+    } else if row.bytes_in_flight_max == row.batch_bytes as u64 {
         ACK_RATIO
     } else if row.batch_records == 1 {
         COMMIT_RATIO

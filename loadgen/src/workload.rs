@@ -131,12 +131,6 @@ impl Workload {
         self.record_bytes * self.batch_records as usize
     }
 
-    /// Data bytes of one write if every batch in flight of a closed loop meets in one commit.
-    #[must_use]
-    pub fn bytes_in_flight(&self) -> u64 {
-        self.batch_bytes() as u64 * u64::from(self.writers) * u64::from(self.in_flight)
-    }
-
     /// Refuses what cannot run, before anything is sent.
     pub fn check(&self) -> Result<()> {
         let usage = |what: String| Err(Failure::Usage(what));

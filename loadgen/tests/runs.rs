@@ -1,5 +1,7 @@
 //! The whole tool against a server in memory: every command works, and damage is never a result.
 
+#![allow(clippy::print_stdout, reason = "the ignored measurement shows its table")]
+
 mod fake_server;
 
 use std::process::{Command, Output};
@@ -112,4 +114,25 @@ fn a_server_that_is_not_there_is_an_error_of_its_own() {
     let output = output.expect("loadgen starts");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("connecting to 127.0.0.1:1"));
+}
+
+/// What the tool itself can do: a server that only counts stands behind it. Run it in a release
+/// build: `cargo test --release -p loadgen -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures, and needs a release build"]
+fn the_tool_reaches_the_rates_that_it_is_to_measure() {
+    let server = fake_server::start(Fault::None).to_string();
+    let run = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+            .args(words)
+            .args(["--server", &server, "--no-floor", "--warmup", "0.2", "--duration", "1"])
+            .output()
+            .expect("loadgen starts");
+        println!("{}", String::from_utf8_lossy(&output.stdout));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["ceiling", "--in-flight", "4"]);
+    run(&["ceiling", "--connections", "64", "--writers", "64", "--batch-records", "1"]);
+    run(&["latency", "--rate", "3000", "--consumers", "1,20"]);
+    run(&["shards", "--shards", "50"]);
 }

@@ -47,7 +47,7 @@ pub fn measure(dir: &Path, each: Duration) -> Result<Vec<DiskFloor>> {
         .custom_flags(libc::O_DIRECT | libc::O_DSYNC)
         .open(file.path())
         .map_err(Failure::io(format!(
-            "opening a file in {} with O_DIRECT (try --floor-dir on another file system)",
+            "opening a file in {} with O_DIRECT (try --dir on another file system)",
             dir.display()
         )))?;
     let mut writer = RawWriter::new(target)?;

@@ -1,10 +1,12 @@
 //! A server in memory that speaks the native protocol, and can be made to misbehave.
 
-use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
 use std::thread;
+use std::time::Duration;
 
 use shardway::base::clock::wall_now;
 use shardway::base::error::ErrorCode;
@@ -21,6 +23,9 @@ use shardway::wire::streams::{
 use shardway::wire::subscribe::{Credit, Push, Subscribe, SubscribeAnswer};
 use shardway::wire::{Decode, FrameHeader, Opcode, Writer};
 
+/// What one read may bring.
+const RECEIVE_BYTES: usize = 256 << 10;
+
 /// How the server misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -36,7 +41,7 @@ pub enum Fault {
 
 struct Shard {
     key: ShardKey,
-    batches: Vec<Arc<[u8]>>,
+    batches: Vec<Box<[u8]>>,
     next: u64,
     puts: u64,
     subscriptions: Vec<Subscription>,
@@ -44,7 +49,7 @@ struct Shard {
 
 struct Subscription {
     id: u32,
-    socket: Arc<Mutex<TcpStream>>,
+    out: Out,
     cursor: usize,
     credit: i64,
 }
@@ -59,44 +64,91 @@ struct State {
 pub fn start(fault: Fault) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let state = Arc::new(Mutex::new(State { fault, streams: HashMap::new(), created: 0 }));
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let state = Arc::clone(&state);
-            let stream = stream.expect("accepted");
-            thread::spawn(move || serve(stream, &state));
-        }
-    });
+    listener.set_nonblocking(true).expect("a socket");
+    thread::spawn(move || serve(&listener, fault));
     address
 }
 
-/// Serves until the client goes.
-fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
-    stream.set_nodelay(true).ok()?;
-    let socket = Arc::new(Mutex::new(stream.try_clone().ok()?));
-    let mut payload = Vec::new();
+/// One thread for all connections, as a core of the real server has.
+fn serve(listener: &TcpListener, fault: Fault) {
+    let mut state = State { fault, streams: HashMap::new(), created: 0 };
+    let mut connections: Vec<Connection> = Vec::new();
+    let mut buffer = vec![0; RECEIVE_BYTES];
+    let mut idle_turns = 0;
     loop {
-        let mut head = [0; FRAME_HEADER_BYTES];
-        stream.read_exact(&mut head).ok()?;
-        let header = FrameHeader::decode(&head).expect("a valid frame");
-        payload.resize(header.payload_bytes as usize, 0);
-        stream.read_exact(&mut payload).ok()?;
-        let mut state = state.lock().expect("no other thread panicked");
-        state.request(&header, &payload, &socket);
+        idle_turns += 1;
+        if let Ok((stream, _)) = listener.accept() {
+            connections.push(Connection::new(stream));
+        }
+        connections.retain_mut(|connection| {
+            let alive = connection.turn(&mut state, &mut buffer);
+            if alive == Some(true) {
+                idle_turns = 0;
+            }
+            alive.is_some()
+        });
+        if idle_turns > 1000 {
+            thread::sleep(Duration::from_micros(100));
+        }
     }
 }
 
-fn answer(socket: &Mutex<TcpStream>, bytes: &[u8]) {
-    // A client that is gone ends its own thread; here it does not matter.
-    let _ = socket.lock().expect("no other thread panicked").write_all(bytes);
+/// What is to be written to a client.
+type Out = Rc<RefCell<VecDeque<u8>>>;
+
+struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+    out: Out,
+}
+
+impl Connection {
+    fn new(stream: TcpStream) -> Connection {
+        stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)).expect("a socket");
+        Connection { stream, received: Vec::new(), out: Out::default() }
+    }
+
+    /// Reads, answers, writes. None when the client is gone, else whether there was anything.
+    fn turn(&mut self, state: &mut State, buffer: &mut [u8]) -> Option<bool> {
+        let read = self.stream.read(buffer);
+        match &read {
+            Ok(0) => return None,
+            Ok(n) => self.received.extend_from_slice(&buffer[..*n]),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
+        let mut at = 0;
+        while let Some(head) = self.received[at..].first_chunk::<FRAME_HEADER_BYTES>() {
+            let header = FrameHeader::decode(head).expect("a valid frame");
+            let payload = at + FRAME_HEADER_BYTES;
+            let end = payload + header.payload_bytes as usize;
+            if end > self.received.len() {
+                break;
+            }
+            state.request(&header, &self.received[payload..end], &self.out);
+            at = end;
+        }
+        self.received.drain(..at);
+        let mut out = self.out.borrow_mut();
+        let wants_write = !out.is_empty();
+        while !out.is_empty() {
+            let written = match self.stream.write(out.as_slices().0) {
+                Ok(written) => written,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => return None,
+            };
+            out.drain(..written);
+        }
+        Some(read.is_ok() || wants_write)
+    }
 }
 
 impl State {
-    fn request(&mut self, header: &FrameHeader, payload: &[u8], socket: &Arc<Mutex<TcpStream>>) {
+    fn request(&mut self, header: &FrameHeader, payload: &[u8], out: &Out) {
         let reply = |opcode, write: &dyn Fn(&mut Writer<'_>)| {
-            let mut out = Vec::new();
-            write_frame(&mut out, opcode, header.correlation, |w| write(w));
-            answer(socket, &out);
+            let mut frame = Vec::new();
+            write_frame(&mut frame, opcode, header.correlation, |w| write(w));
+            out.borrow_mut().extend(&frame);
         };
         match header.opcode {
             Opcode::Hello => {
@@ -134,7 +186,7 @@ impl State {
                 reply(Opcode::SubscribeAnswer, &|w| SubscribeAnswer { start: Seq(0) }.write(w));
                 shard.subscriptions.push(Subscription {
                     id: subscribe.subscription,
-                    socket: Arc::clone(socket),
+                    out: Rc::clone(out),
                     cursor: 0,
                     credit: subscribe.credit as i64,
                 });
@@ -142,7 +194,7 @@ impl State {
             }
             Opcode::Credit => {
                 let credit = Credit::decode(payload).expect("a credit");
-                self.grant(credit, socket);
+                self.grant(credit, out);
             }
             other => panic!("the fake server has no {other:?}"),
         }
@@ -188,11 +240,11 @@ impl State {
         shards.into_iter().find(|shard| shard.key == wanted).expect("the shard exists")
     }
 
-    fn grant(&mut self, credit: Credit, socket: &Arc<Mutex<TcpStream>>) {
+    fn grant(&mut self, credit: Credit, out: &Out) {
         for shard in self.streams.values_mut().flat_map(|(_, shards)| shards) {
             let subscriptions = shard.subscriptions.iter_mut();
             for subscription in subscriptions {
-                let ours = Arc::ptr_eq(&subscription.socket, socket);
+                let ours = Rc::ptr_eq(&subscription.out, out);
                 if ours && subscription.id == credit.subscription {
                     subscription.credit += credit.bytes as i64;
                 }
@@ -241,12 +293,13 @@ impl Shard {
                 let first = BatchView::check_stamped(batch).expect("stored").header().stamp.base;
                 let id = subscription.id;
                 let push = Push { subscription: id, first, behind_ms: 0, batches: &[] };
-                let mut out = Vec::new();
-                write_frame_with_body(&mut out, Opcode::Push, 0, batch.len(), |w| {
+                let mut frame = Vec::new();
+                write_frame_with_body(&mut frame, Opcode::Push, 0, batch.len(), |w| {
                     push.write_prefix(w);
                 });
-                out.extend_from_slice(batch);
-                answer(&subscription.socket, &out);
+                let mut out = subscription.out.borrow_mut();
+                out.extend(&frame);
+                out.extend(batch.iter());
             }
         }
     }
