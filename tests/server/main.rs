@@ -9,7 +9,10 @@ mod load;
 mod oracle;
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/raw.rs"]
+mod raw;
 
+mod cli;
 mod cores;
 mod crash;
 mod lifecycle;
