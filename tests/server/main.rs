@@ -15,6 +15,7 @@ mod raw;
 mod cli;
 mod cores;
 mod crash;
+mod hostile;
 mod lifecycle;
 
 use std::path::Path;
