@@ -33,6 +33,11 @@ pub struct Session {
     pub(super) interest: (bool, bool),
     /// Close once everything is sent.
     pub(super) closing: bool,
+    /// The error that ends the connection, once what was asked before it is answered. Nothing more
+    /// is read.
+    pub(super) last_words: Option<Vec<u8>>,
+    /// Another core has the socket now.
+    pub(super) handed_over: bool,
     /// Declared bytes of the frame that is arriving, held against the core's permit.
     pub(super) permit: usize,
 }
@@ -56,7 +61,30 @@ impl Session {
             wants_write: false,
             interest: (true, false),
             closing: false,
+            last_words: None,
+            handed_over: false,
             permit: 0,
+        }
+    }
+    /// Whether it takes no more requests.
+    #[must_use]
+    pub(super) fn is_ending(&self) -> bool {
+        self.closing || self.last_words.is_some()
+    }
+
+    /// Ends the connection with this error, behind the answers that are still to come.
+    pub(super) fn end_with(&mut self, error: Vec<u8>) {
+        self.last_words = Some(error);
+        self.end_if_answered();
+    }
+
+    /// Says the last words once there is nothing more to answer.
+    pub(super) fn end_if_answered(&mut self) {
+        if self.in_flight == 0
+            && let Some(error) = self.last_words.take()
+        {
+            self.outbound.frames(|out| out.extend_from_slice(&error));
+            self.closing = true;
         }
     }
 }

@@ -134,6 +134,11 @@ impl Sessions {
         if session.wants_write {
             self.flush(core, &mut session);
         }
+        if readable && session.last_words.is_some() {
+            // It is not watched for bytes any more: its client has gone.
+            session.outbound = super::outbound::Outbound::default();
+            session.closing = true;
+        }
         if readable && !session.stalled && !session.closing {
             self.receive(core, now, &mut session);
         }
@@ -183,7 +188,8 @@ impl Sessions {
             budget = budget.saturating_sub(n);
             // A short read means that the socket is empty: asking again would only confirm it.
             let drained = filled < scratch.len();
-            if session.stalled || session.closing || budget == 0 || drained || kept == filled {
+            let waits = session.stalled || session.is_ending();
+            if waits || budget == 0 || drained || kept == filled {
                 break;
             }
         }
@@ -256,7 +262,7 @@ impl Sessions {
         bytes: &[u8],
     ) -> usize {
         let mut used = 0;
-        while !session.closing {
+        while !session.is_ending() {
             let (header, frame_bytes) = match front(&bytes[used..]) {
                 Ok(Front::Frame(header, frame_bytes)) => (header, frame_bytes),
                 Ok(Front::Partial(_)) => return used,
@@ -279,14 +285,14 @@ impl Sessions {
         used
     }
 
-    /// Answers a breach of the protocol: the error, then the end of the connection.
+    /// Answers a breach of the protocol: the error behind all answers, then the end of the
+    /// connection.
     pub(super) fn refuse(&self, core: &mut Core, session: &mut Session, id: u64, why: &str) {
         core.metrics.add(Counter::ProtocolErrors, 1);
         let error = ApiError::new(ErrorCode::Protocol, why);
-        session.outbound.frames(|out| {
-            write_frame(out, Opcode::Error, id, |w| ErrorFrame::of(&error, true).write(w));
-        });
-        session.closing = true;
+        let mut frame = Vec::new();
+        write_frame(&mut frame, Opcode::Error, id, |w| ErrorFrame::of(&error, true).write(w));
+        session.end_with(frame);
     }
 
     fn stall(&mut self, core: &mut Core, session: &mut Session) {
@@ -346,7 +352,7 @@ impl Sessions {
             }
         }
         let read = !session.stalled
-            && !session.closing
+            && !session.is_ending()
             && session.outbound.waiting() < CONNECTION_OUT_BYTES_MAX;
         let interest = (read, session.wants_write);
         if interest != session.interest {
@@ -485,6 +491,7 @@ impl Sessions {
         if stopping && session.in_flight == 0 {
             session.closing = true;
         }
+        session.end_if_answered();
     }
 }
 
