@@ -220,7 +220,7 @@ impl Sessions {
             return Ok(Step::Later);
         }
         let batch = BatchView::check_client(put.batch)
-            .map_err(|error| Refused::Connection(error.to_string()))?;
+            .map_err(|error| ApiError::invalid(error.to_string()))?;
         match core.route_put(put.stream, put.shard, put.map_version, &batch)? {
             Route::One(shard) => {
                 let key = ShardKey { stream: put.stream, number: shard };
