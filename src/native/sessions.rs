@@ -345,6 +345,10 @@ impl Sessions {
 
     /// Puts a session back where it was, or closes it when it is done.
     fn settle(&mut self, core: &mut Core, poller: &Poller, mut session: Box<Session>) {
+        if session.handed_over {
+            // The other core's handle keeps the socket open, and with it this core's interest.
+            let _ = poller.remove(&session.socket);
+        }
         if session.closing {
             self.flush(core, &mut session);
             if session.outbound.waiting() == 0 || !session.wants_write {
@@ -456,6 +460,7 @@ impl Sessions {
         let message = Message::Handover { socket, hello, received: rest.to_vec() };
         self.outgoing.push(Outgoing { to, message });
         session.closing = true;
+        session.handed_over = true;
         Ok(())
     }
 
