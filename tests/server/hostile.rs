@@ -136,7 +136,7 @@ fn breaches() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("4 GiB of put", with_hello(header(opcode(Opcode::Put), u32::MAX, 7)), "above"),
         ("no hello first", ping.clone(), "hello"),
         ("a hello of another program", header(opcode(Opcode::Hello), 0, 7), "magic"),
-        ("a second hello", with_hello(hello()), "hello"),
+        ("a second hello", with_hello(hello()), "Hello"),
         ("a version of the future", hello_of(2, 9), "version"),
         ("versions that are none", hello_of(1, 0), "version"),
         ("an answer", with_hello(header(opcode(Opcode::PingAnswer), 0, 7)), "request"),

@@ -13,6 +13,7 @@ mod process;
 mod raw;
 
 mod cli;
+mod connections;
 mod cores;
 mod crash;
 mod hostile;
