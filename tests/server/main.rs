@@ -18,6 +18,8 @@ mod cores;
 mod crash;
 mod hostile;
 mod lifecycle;
+mod putting;
+mod reading;
 
 use std::path::Path;
 
