@@ -20,6 +20,7 @@ mod hostile;
 mod lifecycle;
 mod putting;
 mod reading;
+mod subscribers;
 
 use std::path::Path;
 

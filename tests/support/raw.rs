@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::AsRawFd;
 
 use shardway::base::limits::FRAME_HEADER_BYTES;
 use shardway::wire::error::ErrorFrame;
@@ -39,13 +40,36 @@ impl Raw {
         Raw(stream)
     }
 
+    /// Connects with the smallest receive buffer that the system allows: what is not read soon
+    /// waits in the server.
+    pub fn deaf(addr: &str) -> Raw {
+        let socket = Raw::connect(addr);
+        let bytes: libc::c_int = 2048;
+        // SAFETY: the option takes an int, which lives through the call.
+        let result = unsafe {
+            libc::setsockopt(
+                socket.0.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVBUF,
+                (&raw const bytes).cast(),
+                size_of_val(&bytes) as libc::socklen_t,
+            )
+        };
+        assert_eq!(result, 0, "sockets have buffers");
+        socket
+    }
+
+    /// Says hello and is greeted.
+    pub fn greet(mut self) -> Raw {
+        self.send(&hello());
+        let (header, _) = self.receive().expect("an answer to the hello");
+        assert_eq!(header.opcode, Opcode::HelloAnswer);
+        self
+    }
+
     /// Connects and is greeted.
     pub fn greeted(addr: &str) -> Raw {
-        let mut raw = Raw::connect(addr);
-        raw.send(&hello());
-        let (header, _) = raw.receive().expect("an answer to the hello");
-        assert_eq!(header.opcode, Opcode::HelloAnswer);
-        raw
+        Raw::connect(addr).greet()
     }
 
     /// Sends bytes. A server that has closed already is not this function's business.
