@@ -22,7 +22,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Format { json: _ } = self.format;
-        let dir = self.dir.display();
-        Err(Failure::new(Exit::Refused, format!("{dir} was not checked: `check` is not built yet")))
+        let message = format!("{} was not checked: `check` is not built yet", self.dir.display());
+        Err(Failure::new(Exit::Refused, message))
     }
 }

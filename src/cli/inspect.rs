@@ -22,12 +22,8 @@ pub(super) struct Inspect {
 impl Inspect {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Format { json: _ } = self.format;
-        let dir = self.dir.display();
-        Err(Failure::new(
-            Exit::Refused,
-            format!(
-                "{dir} was not  journals, streams, shards, segments:inspected: `inspect` is not built yet"
-            ),
-        ))
+        let message =
+            format!("{} was not inspected: `inspect` is not built yet", self.dir.display());
+        Err(Failure::new(Exit::Refused, message))
     }
 }
