@@ -86,7 +86,11 @@ impl From<ApiError> for Failure {
             _ => Exit::Refused,
         };
         match advice(error.code) {
-            Some(advice) => Failure::new(exit, format!("{error}; {advice}")),
+            Some(advice) => {
+                let error = error.to_string();
+                // AWS ends its sentences; here one more clause follows.
+                Failure::new(exit, format!("{}; {advice}", error.trim_end_matches('.')))
+            }
             None => Failure::new(exit, error.to_string()),
         }
     }

@@ -61,11 +61,8 @@ fn wait(server: &Server, signals: &StopSignals) {
 }
 
 fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOptions, Failure> {
-    let present: Vec<usize> = core_affinity::get_core_ids()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|core| core.id)
-        .collect();
+    let present: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
     let cpus = match options.cores {
         Cores::All => present,
         Cores::Count(n) if usize::from(n) > present.len() => {
