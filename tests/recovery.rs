@@ -526,12 +526,20 @@ fn a_batch_of_a_higher_term_wins_over_the_same_position() {
     assert_eq!(recovered.shards[0].end, Seq(4));
 }
 
-/// Random histories against the model. `SHARDWAY_SEED` repeats one.
+/// The seeds of a randomised test: always the same `rounds`, or the one in `SHARDWAY_SEED`, or as
+/// many as `SHARDWAY_ROUNDS` says.
+fn seeds(rounds: u64) -> std::ops::Range<u64> {
+    let var = |name| std::env::var(name).ok().and_then(|s| s.parse::<u64>().ok());
+    match var("SHARDWAY_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..var("SHARDWAY_ROUNDS").unwrap_or(rounds),
+    }
+}
+
+/// Random histories against the model.
 #[test]
 fn random_histories_lose_nothing_durable_and_invent_nothing() {
-    let seed = std::env::var("SHARDWAY_SEED").ok().and_then(|s| s.parse().ok());
-    let rounds = if seed.is_some() { 1 } else { 40 };
-    for seed in (0..rounds).map(|i| seed.unwrap_or(0x5EED_0000 + i)) {
+    for seed in seeds(10) {
         println!("SHARDWAY_SEED={seed}");
         random_history(&mut SplitMix64::new(seed));
     }
@@ -611,8 +619,9 @@ fn tear_next_commit(rng: &mut SplitMix64, server: &mut Server) {
 /// Random damage to a random crashed directory: either boot finds it, or it cost nothing.
 #[test]
 fn random_rot_is_found_or_costs_nothing_but_the_unprovable_tail() {
-    for seed in 0..150 {
-        let mut rng = SplitMix64::new(0x0407_0000 + seed);
+    for seed in seeds(40) {
+        println!("SHARDWAY_SEED={seed}");
+        let mut rng = SplitMix64::new(seed);
         let dir = tempfile::tempdir().unwrap();
         let mut server = boot(dir.path(), 1 + rng.below(2) as u16);
         server.segment_bytes = 16 * 1024;
