@@ -23,6 +23,9 @@ use shardway::log::recovery::RecoverOptions;
 
 use log_writer::*;
 
+/// A named way to damage a data directory.
+type Case<'a> = (&'a str, &'a dyn Fn(&Path));
+
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1")
 }
@@ -141,7 +144,7 @@ fn check_finds_the_fixture_sound_and_names_strangers() {
 #[test]
 fn check_reads_what_a_start_does_not() {
     let sealed = |dir: &Path| sorted_files(dir, "idx").into_keys().next().unwrap();
-    let cases: [(&str, &dyn Fn(&Path)); 3] = [
+    let cases: [Case<'_>; 3] = [
         ("a body in a sealed segment", &|d| flip(&sealed(d).with_extension("seg"), 4096 + 150)),
         ("a saved index that is not the segment's", &|d| {
             let mut index = SegmentIndex::new(Seq(0));

@@ -1,5 +1,7 @@
 //! Boot recovery against data directories as a crash, a bad disk or a bad hand leaves them.
 
+#![allow(clippy::print_stdout, reason = "a failing test shows its case or seed")]
+
 #[path = "support/log_writer.rs"]
 mod log_writer;
 
@@ -38,6 +40,8 @@ fn what_was_durable_when_the_server_crashed_is_there_after_boot() {
     assert_eq!(server.recovered.term.0, 2);
 }
 
+/// A named way to damage or to stop a data directory.
+type Case<'a> = (&'a str, &'a dyn Fn(&Path));
 type Batches = BTreeMap<ShardKey, Vec<Vec<u8>>>;
 
 fn try_boot(dir: &Path) -> Result<Recovered, RecoverError> {
@@ -194,7 +198,7 @@ fn missing_truncated_and_swapped_journal_files_are_refused() {
     let newest = |core: usize| (server.journals[core].generation - 1) % FILES;
     let last = [newest(0), newest(1)];
     drop(server.crash());
-    let cases: [(&str, &dyn Fn(&Path)); 6] = [
+    let cases: [Case<'_>; 6] = [
         ("missing first", &|d| fs::remove_file(d.join(core(0, 0))).unwrap()),
         ("missing last", &|d| fs::remove_file(d.join(core(1, last[1]))).unwrap()),
         ("truncated", &|d| {
@@ -351,7 +355,7 @@ fn missing_and_short_segments_are_refused() {
     let bases: Vec<PathBuf> = sorted_files(dir.path(), "seg").into_keys().collect();
     assert!(bases.len() > 4);
     let rel = |i: usize| dir_of.join(bases[i].file_name().unwrap());
-    let cases: [(&str, &dyn Fn(&Path)); 5] = [
+    let cases: [Case<'_>; 5] = [
         ("one in the middle is gone", &|d| fs::remove_file(d.join(rel(2))).unwrap()),
         ("a sealed one is short", &|d| {
             let file = fs::OpenOptions::new().write(true).open(d.join(rel(1))).unwrap();
@@ -424,7 +428,7 @@ fn a_crash_between_any_two_steps_of_boot_is_safe() {
     }
     let durable = server.crash();
     let identity = Identity::load(dir.path()).unwrap().unwrap();
-    let steps: [(&str, &dyn Fn(&Path)); 5] = [
+    let steps: [Case<'_>; 5] = [
         ("nothing done", &|_| {}),
         ("planned", &|d| {
             plan(d, identity, &options(2, 1), &|_| true, &mut NoProgress).unwrap();
