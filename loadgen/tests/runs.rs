@@ -10,7 +10,7 @@ use fake_server::Fault;
 use serde_json::Value;
 
 const SHORT: &[&str] =
-    &["--warmup", "0.1", "--duration", "0.4", "--no-floor", "--no-spin", "--json", "-"];
+    &["--warmup", "0.1", "--duration", "0.4", "--no-floor", "--json", "-"];
 
 fn loadgen(fault: Fault, words: &[&str]) -> Output {
     let server = fake_server::start(fault).to_string();
