@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
 use crate::disk::blocking as files;
 use crate::disk::dma::{DirectFile, WriteSync, blocking};
 use crate::log::segment_writer::SegmentWrite;
 use crate::log::staging::ShardSlot;
+use crate::metrics::Histogram;
 use crate::runtime::state::{CoreState, Phase};
 use crate::service::write_behind::Work;
 
@@ -57,8 +58,12 @@ impl Behind {
                 self.write(slot, write).await
             }
             Work::Sync(slot, path, end) => {
+                let started = Instant::now();
                 self.file(slot, &path).await?.sync().await?;
-                self.state.domain.borrow_mut().core.sync_done(slot, end);
+                let mut domain = self.state.domain.borrow_mut();
+                domain.core.metrics.record(Histogram::SegmentSyncMicros, micros_since(started));
+                domain.core.sync_done(slot, end);
+                drop(domain);
                 // The journal may have a free file now, and puts may have room.
                 self.state.commit_due.notify();
                 Ok(())
@@ -74,8 +79,10 @@ impl Behind {
 
     async fn write(&mut self, slot: ShardSlot, write: SegmentWrite) -> io::Result<()> {
         loop {
+            let started = Instant::now();
             let written = self.try_write(slot, &write).await;
             let mut domain = self.state.domain.borrow_mut();
+            domain.core.metrics.record(Histogram::SegmentWriteMicros, micros_since(started));
             match written {
                 Ok(()) => {
                     domain.core.write_done(slot, &write);
@@ -164,6 +171,10 @@ impl Behind {
 
 async fn save_index(path: std::path::PathBuf, index: Vec<u8>) -> io::Result<()> {
     blocking(move || files::replace_file(&path, &index)).await.map_err(cause)
+}
+
+fn micros_since(started: Instant) -> u64 {
+    started.elapsed().as_micros() as u64
 }
 
 fn cause(error: files::DiskError) -> io::Error {

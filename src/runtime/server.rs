@@ -20,6 +20,7 @@ use crate::log::identity::Identity;
 use crate::log::progress::Progress;
 use crate::log::recovery::{Losses, RecoveryStats};
 use crate::mesh::{self, Endpoint};
+use crate::metrics::{Counter, Histogram};
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
 use crate::runtime::boot::{Booted, boot};
@@ -248,6 +249,23 @@ async fn run(start: CoreStart) {
         changes.cancel().await;
     }
     reads::uninstall();
+    log_metrics(&state);
+}
+
+/// What the core has done, for whoever looks for the cause of a latency.
+fn log_metrics(state: &CoreState) {
+    let core = state.mesh.core();
+    let domain = state.domain.borrow();
+    for counter in Counter::ALL {
+        let n = domain.core.metrics.counter(counter);
+        tracing::debug!(%core, "{} {n}", counter.metric().name);
+    }
+    for histogram in Histogram::ALL {
+        let cell = domain.core.metrics.histogram(histogram);
+        let (p50, p99, max) = (cell.percentile(50.0), cell.percentile(99.0), cell.max());
+        let (name, n) = (histogram.metric().name, cell.count());
+        tracing::debug!(%core, "{name} n {n} p50 {p50} p99 {p99} max {max}");
+    }
 }
 
 fn assemble(
