@@ -1,10 +1,10 @@
 //! What the machine must offer, checked before anything is touched: one sentence for each lack.
 
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::base::limits::{MEMLOCK_BYTES_MIN, NOFILE_MIN};
+use crate::disk::blocking;
 use crate::runtime::options::StartError;
 
 /// Checks limits and kernel features.
@@ -60,24 +60,17 @@ fn check_io_uring() -> Result<(), StartError> {
 
 /// Checks that files in `dir` can be written directly.
 pub fn check_direct_io(dir: &Path) -> Result<(), StartError> {
-    let path = dir.join(".direct-io-probe");
-    let opened = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .custom_flags(libc::O_DIRECT)
-        .open(&path);
-    let removed = std::fs::remove_file(&path);
-    match opened.and(removed) {
-        Ok(()) => Ok(()),
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => lacking(format!(
+    match blocking::takes_direct_io(dir) {
+        Ok(true) => Ok(()),
+        Ok(false) => lacking(format!(
             "the file system of {} has no direct I/O (O_DIRECT); use ext4 or XFS on a local disk, \
              not tmpfs or overlayfs",
             dir.display()
         )),
         Err(error) => lacking(format!(
-            "{} cannot be written ({error}); change its owner or choose another with --data-dir",
-            dir.display()
+            "{} cannot be written ({}); change its owner or choose another with --data-dir",
+            dir.display(),
+            error.source
         )),
     }
 }
