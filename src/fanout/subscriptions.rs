@@ -26,11 +26,17 @@ struct Place {
     subscription: Option<Subscription>,
 }
 
-/// The outcome of opening a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subscribed {
-    /// The new subscription.
-    pub id: SubscriptionId,
+/// A subscription to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Whose connection.
+    pub session: SessionId,
+    /// Of which shard.
+    pub slot: ShardSlot,
+    /// Its first record.
+    pub start: Seq,
+    /// What the client chose.
+    pub new: NewSubscription,
 }
 
 impl Subscriptions {
@@ -46,18 +52,15 @@ impl Subscriptions {
         self.len() == 0
     }
 
-    /// Opens a subscription at `start`. One of the same consumer on the shard ends: it is taken
-    /// over.
+    /// Opens a subscription. One of the same consumer on the shard ends: it is taken over.
     pub fn open(
         &mut self,
-        session: SessionId,
-        slot: ShardSlot,
+        opening: Opening,
         shard: &Shard,
-        new: NewSubscription,
-        start: Seq,
         now: Now,
         effects: &mut Effects,
-    ) -> Subscribed {
+    ) -> SubscriptionId {
+        let Opening { session, slot, start, new } = opening;
         self.take_over(slot, &new.consumer, effects);
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
@@ -79,7 +82,7 @@ impl Subscriptions {
         });
         self.by_shard.entry(slot).or_default().push(id);
         self.by_session.entry(session).or_default().push(id);
-        Subscribed { id }
+        id
     }
 
     fn take_over(&mut self, slot: ShardSlot, consumer: &str, effects: &mut Effects) {

@@ -75,35 +75,47 @@ impl Behind {
     async fn write(&mut self, slot: ShardSlot, write: SegmentWrite) -> io::Result<()> {
         loop {
             let written = self.try_write(slot, &write).await;
-            let mut domain = self.state.domain.borrow_mut();
-            match written {
-                Ok(()) => {
-                    domain.core.write_done(slot, &write);
-                    if domain.core.is_refusing() {
-                        tracing::info!("there is space again: puts are accepted");
-                        domain.core.accept_again();
-                    }
-                    let was_behind = domain.sessions.has_stalled() || domain.core.is_parking();
-                    if was_behind {
-                        self.state.finish_turn(&mut domain, Now::read());
-                    }
-                    return Ok(());
-                }
-                // Nothing that was acknowledged depends on it: the journal has it.
-                Err(error) if is_full(&error) => {
-                    if !domain.core.is_refusing() {
-                        tracing::warn!(%error, "the disk is full: puts are refused");
-                    }
-                    let why = format!("the disk of {} is full", self.state.data_dir.display());
-                    domain.core.refuse(why);
-                }
-                Err(error) => return Err(error),
+            if self.after_write(slot, &write, written)? {
+                return Ok(());
             }
-            drop(domain);
             if self.state.phase.get() != Phase::Serving {
                 return Err(io::Error::other("the disk is full; the journal keeps what is left"));
             }
             glommio::timer::sleep(FULL_DISK_PAUSE).await;
+        }
+    }
+
+    /// The consequences of a write. False: the disk is full, and it has to be tried again.
+    fn after_write(
+        &self,
+        slot: ShardSlot,
+        write: &SegmentWrite,
+        written: io::Result<()>,
+    ) -> io::Result<bool> {
+        let mut domain = self.state.domain.borrow_mut();
+        match written {
+            Ok(()) => {
+                domain.core.write_done(slot, write);
+                if domain.core.is_refusing() {
+                    tracing::info!("there is space again: puts are accepted");
+                    domain.core.accept_again();
+                }
+                let was_behind = domain.sessions.has_stalled() || domain.core.is_parking();
+                if was_behind {
+                    self.state.finish_turn(&mut domain, Now::read());
+                }
+                Ok(true)
+            }
+            // Nothing that was acknowledged depends on it: the journal has it.
+            Err(error) if is_full(&error) => {
+                if !domain.core.is_refusing() {
+                    tracing::warn!(%error, "the disk is full: puts are refused");
+                }
+                let why = format!("the disk of {} is full", self.state.data_dir.display());
+                domain.core.refuse(why);
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::base::error::ApiError;
 use crate::base::ids::{Seq, SessionId, ShardKey};
 use crate::base::limits::NAME_BYTES_MAX;
 use crate::base::stream::Position;
-use crate::fanout::{Effect, NewSubscription, SeekRequest};
+use crate::fanout::{Effect, NewSubscription, Opening, SeekRequest};
 use crate::log::staging::ShardSlot;
 use crate::service::core::Core;
 use crate::service::get_iterator::Found;
@@ -49,8 +49,8 @@ impl Core {
         let Some(shard) = &self.shards[slot.0 as usize] else { return };
         // The answer goes first: no push may come before it.
         self.effects.list.push(Effect::Subscribed { session, correlation, start });
-        let effects = &mut self.effects;
-        self.subscriptions.open(session, slot, shard, new, start, now, effects);
+        let opening = Opening { session, slot, start, new };
+        self.subscriptions.open(opening, shard, now, &mut self.effects);
         self.dirty.push(slot);
     }
 
