@@ -63,8 +63,8 @@ Examples:
   loadgen latency --server 127.0.0.1:4570 --rate 3000 --consumers 1,20
   loadgen shards --server 127.0.0.1:4570 --shards 150
 
-Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED, 4 target missed (--strict),
-130 interrupted";
+Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED,
+4 target missed (--strict), 130 interrupted";
 
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]

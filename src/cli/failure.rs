@@ -15,11 +15,11 @@ pub(super) enum Exit {
     Done = 0,
     /// The server refused, or records were not stored.
     Refused = 1,
-    /// Wrong usage or configuration.
+    /// Wrong usage or configuration, or a directory that is not Shardway's.
     Usage = 2,
     /// No server, or the connection failed.
     Unreachable = 3,
-    /// This machine cannot run a server.
+    /// This machine cannot run a server, or another process or release has the data dir.
     Unfit = 4,
     /// The data dir is damaged.
     Damaged = 5,
