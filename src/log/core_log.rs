@@ -210,3 +210,6 @@ impl CoreLog {
 }
 
 const _: () = assert!(COMMIT_BYTES_MAX >= 64 * 1024, "a commit gathers many small batches");
+
+#[cfg(test)]
+mod tests;

@@ -315,3 +315,6 @@ impl Piece {
         (buffer, pending)
     }
 }
+
+#[cfg(test)]
+mod tests;
