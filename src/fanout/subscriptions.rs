@@ -1,6 +1,6 @@
 //! All subscriptions to the shards of a core.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
@@ -18,6 +18,8 @@ pub struct Subscriptions {
     free: Vec<u32>,
     by_shard: HashMap<ShardSlot, Vec<SubscriptionId>>,
     by_session: HashMap<SessionId, Vec<SubscriptionId>>,
+    /// Connections that have enough to send, whether they have subscriptions or not.
+    blocked: HashSet<SessionId>,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +76,7 @@ impl Subscriptions {
             credit: i64::try_from(new.credit).unwrap_or(i64::MAX),
             quota: ShardOut::consumer(&shard.options().limits, now.mono),
             reading: false,
-            blocked: false,
+            blocked: self.blocked.contains(&session),
             new,
         });
         self.by_shard.entry(slot).or_default().push(id);
@@ -112,6 +114,7 @@ impl Subscriptions {
 
     /// Closes all subscriptions of a connection that has gone.
     pub fn close_session(&mut self, session: SessionId) {
+        self.blocked.remove(&session);
         for id in self.by_session.remove(&session).unwrap_or_default() {
             self.remove(id);
         }
@@ -138,6 +141,11 @@ impl Subscriptions {
 
     /// A connection has enough to send, or can take more again.
     pub fn set_blocked(&mut self, session: SessionId, blocked: bool, slots: &mut Vec<ShardSlot>) {
+        if blocked {
+            self.blocked.insert(session);
+        } else {
+            self.blocked.remove(&session);
+        }
         for id in self.by_session.get(&session).cloned().unwrap_or_default() {
             if let Some(subscription) = self.get_mut(id) {
                 subscription.blocked = blocked;

@@ -336,6 +336,27 @@ fn a_blocked_connection_gets_nothing_until_it_takes_more() {
 }
 
 #[test]
+fn a_subscription_that_opens_on_a_blocked_connection_is_blocked_too() {
+    let mut w = World::new();
+    w.append(1, 10);
+    let mut slots = Vec::new();
+    // Its answers to gets have blocked it: it has no subscription yet.
+    w.subscriptions.set_blocked(session(1), true, &mut slots);
+    w.open(session(1), consumer(1, "a", ALL), 0);
+    w.pump();
+    assert_eq!(w.sent(), []);
+    w.subscriptions.set_blocked(session(1), false, &mut slots);
+    assert_eq!(slots, [SLOT]);
+    w.pump();
+    assert_eq!(w.sent()[0].1, [0]);
+    w.subscriptions.set_blocked(session(1), true, &mut slots);
+    w.subscriptions.close_session(session(1));
+    w.open(session(1), consumer(1, "a", ALL), 0);
+    w.pump();
+    assert_eq!(w.sent()[0].1, [0], "a closed connection leaves nothing behind");
+}
+
+#[test]
 fn a_subscription_that_closes_during_its_read_is_gone_and_so_is_the_read() {
     let mut w = World::new();
     w.append(5, 10);
