@@ -149,6 +149,12 @@ impl SegmentWriter {
         self.index.end()
     }
 
+    /// Bytes of the next batch that are written already.
+    #[must_use]
+    pub fn written_of_next(&self) -> u64 {
+        u64::from(self.batch_written)
+    }
+
     /// Whether a write is in flight.
     #[must_use]
     pub fn is_writing(&self) -> bool {

@@ -43,9 +43,13 @@ fn world(options: StreamOptions) -> World {
 }
 
 fn world_with(options: StreamOptions, tail_bytes: usize, file_bytes: u64) -> World {
+    world_of(2, options, tail_bytes, file_bytes)
+}
+
+fn world_of(shards: u32, options: StreamOptions, tail_bytes: usize, file_bytes: u64) -> World {
     let now = Now { wall: WALL, mono: Instant::now() };
     let mut state = State::new([1; 32]);
-    let stream = StreamRecord::new("orders", UUID, WALL, 2, options);
+    let stream = StreamRecord::new("orders", UUID, WALL, shards, options);
     state.streams.insert("orders".to_owned(), stream);
     let spec = CoreSpec {
         core: CoreId(0),
@@ -459,6 +463,32 @@ fn write_behind_takes_whole_pieces_until_the_shard_is_idle() {
     w.core.sync_done(slot, end);
     assert_eq!((end, w.core.checkpoint()[slot.0 as usize].segment_seq), (Seq(1), Seq(1)));
     assert!(w.core.next_work(w.now, 0, false).is_none());
+    w.try_put(1, 1, 300 * KIB).unwrap();
+    w.commit();
+    let Some(Work::Write(slot, write)) = w.core.next_work(w.now, 0, false) else { panic!() };
+    w.core.write_done(slot, &write);
+    assert!(w.core.next_work(w.now, 0, false).is_none(), "the rest is less than a piece");
+}
+
+#[test]
+fn many_shards_with_less_than_a_piece_each_are_written_before_puts_wait_for_them() {
+    let mut w = world_of(500, options(), 0, 1024 * 1024 * KIB as u64);
+    let bytes = batch(1, 250 * KIB);
+    let view = BatchView::check_client(&bytes).unwrap();
+    for shard in (0..500).map(ShardNumber) {
+        if w.core.is_behind() {
+            break;
+        }
+        assert!(w.core.next_work(w.now, 0, false).is_none(), "{shard} has less than a piece");
+        let key = ShardKey { number: shard, ..KEY };
+        w.core.put(w.now, PutWaiter::new(ME, 1, None), key, &view).unwrap();
+        w.commit();
+    }
+    assert!(w.core.is_behind());
+    while let Some(Work::Write(slot, write)) = w.core.next_work(w.now, 0, false) {
+        w.core.write_done(slot, &write);
+    }
+    assert!(!w.core.is_behind(), "puts would wait although nothing else comes");
 }
 
 #[test]

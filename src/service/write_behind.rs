@@ -51,6 +51,7 @@ impl Core {
         pressed: Option<u64>,
         drain: bool,
     ) -> Option<Work> {
+        let puts_wait = self.is_behind();
         let shard = self.shards[slot.0 as usize].as_mut()?;
         let writer = &shard.segments.writer;
         let pins_journal = pressed.is_some()
@@ -70,7 +71,7 @@ impl Core {
         }
         let due = drain || pins_journal || idle;
         if shard.has_unwritten()
-            && (due || shard.unwritten_bytes_reach(SEGMENT_WRITE_BYTES as u64))
+            && (due || puts_wait || shard.unwritten_bytes_reach(SEGMENT_WRITE_BYTES as u64))
             && let Some(write) = shard.plan_segment_write(now.wall)
         {
             return Some(Work::Write(slot, write));
