@@ -215,7 +215,15 @@ impl Histogram {
     /// Every histogram, in the order of their cells.
     pub const ALL: [Histogram; 7] = {
         use Histogram::*;
-        [CommitMicros, CommitBatches, PutMicros, PushMicros, CatchUpMicros, SegmentWriteMicros, SegmentSyncMicros]
+        [
+            CommitMicros,
+            CommitBatches,
+            PutMicros,
+            PushMicros,
+            CatchUpMicros,
+            SegmentWriteMicros,
+            SegmentSyncMicros,
+        ]
     };
 
     /// Its line of the table.

@@ -123,7 +123,12 @@ impl Behind {
         Ok(&self.open[&slot].1)
     }
 
-    async fn keep_open(&mut self, slot: ShardSlot, path: &Path, file: DirectFile) -> io::Result<()> {
+    async fn keep_open(
+        &mut self,
+        slot: ShardSlot,
+        path: &Path,
+        file: DirectFile,
+    ) -> io::Result<()> {
         while self.open.len() >= self.state.open_segments_max {
             let other = *self.open.keys().next().expect("it is full");
             self.close(other).await?;

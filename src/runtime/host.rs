@@ -31,7 +31,9 @@ pub fn check(cores: usize, cpus: &[usize]) -> Result<(), StartError> {
         ));
     }
     if cores > CORES_MAX {
-        return lacking(format!("{cores} cores are asked for and {CORES_MAX} is the most; choose with --cores"));
+        return lacking(format!(
+            "{cores} cores are asked for and {CORES_MAX} is the most; choose with --cores"
+        ));
     }
     check_cpus(cpus)?;
     check_io_uring()

@@ -56,8 +56,7 @@ async fn read(
     place: SegmentRead,
     wanted: &Wanted,
 ) -> Result<Result<ReadBatches, Seq>, ReadFailure> {
-    let why =
-        |error: io::Error| ReadFailure::Damaged(format!("{}: {error}", place.path.display()));
+    let why = |error: io::Error| ReadFailure::Damaged(format!("{}: {error}", place.path.display()));
     let file = match DirectFile::open(&place.path, WriteSync::None).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(ReadFailure::Missing { file: place.path, end: place.end });

@@ -27,8 +27,8 @@ use crate::runtime::boot::{Booted, boot};
 use crate::runtime::commit::{Ring, commit};
 use crate::runtime::notify::Notify;
 use crate::runtime::options::{ServerOptions, StartError};
-use crate::runtime::state::{CoreState, Domain, Phase, Shared, StopBell};
 use crate::runtime::pulse::{Heart, Pulse, pulsed};
+use crate::runtime::state::{CoreState, Domain, Phase, Shared, StopBell};
 use crate::runtime::{behind, control, host, reads, stop, turn};
 use crate::service::{Core, CoreSpec, Message};
 
@@ -119,18 +119,17 @@ impl Server {
         }
         drop(started);
         let heart = Heart::start(pulses).map_err(host)?;
-        let mut server =
-            Server {
-                address,
-                report,
-                shared,
-                bells,
-                threads,
-                identity,
-                options,
-                _heart: heart,
-                _lock: lock,
-            };
+        let mut server = Server {
+            address,
+            report,
+            shared,
+            bells,
+            threads,
+            identity,
+            options,
+            _heart: heart,
+            _lock: lock,
+        };
         server.wait_for_cores(&starts, count)?;
         Ok(server)
     }

@@ -73,7 +73,11 @@ impl Core {
     /// Small pieces leave the commit's latency alone; far behind, large ones keep up: a write that
     /// extends its file costs a hop to a kernel worker, whatever its size.
     fn piece_bytes(&self) -> usize {
-        if self.unwritten_bytes > FAR_BEHIND_BYTES { LARGE_WRITE_BYTES } else { SEGMENT_WRITE_BYTES }
+        if self.unwritten_bytes > FAR_BEHIND_BYTES {
+            LARGE_WRITE_BYTES
+        } else {
+            SEGMENT_WRITE_BYTES
+        }
     }
 
     fn work_of(
@@ -84,6 +88,7 @@ impl Core {
         drain: bool,
     ) -> Option<Work> {
         let piece_bytes = self.piece_bytes();
+        let puts_wait = self.is_behind();
         let shard = self.shards[slot.0 as usize].as_mut()?;
         let writer = &shard.segments.writer;
         let pins_journal = pressed.is_some()
@@ -108,7 +113,7 @@ impl Core {
             return Some(Work::Sync(slot, shard.segments.writer.path(), end));
         }
         if shard.has_unwritten()
-            && (due || shard.unwritten_bytes_reach(SEGMENT_WRITE_BYTES as u64))
+            && (due || puts_wait || shard.unwritten_bytes_reach(SEGMENT_WRITE_BYTES as u64))
             && let Some(write) = shard.plan_segment_write(now.wall, piece_bytes)
         {
             return Some(Work::Write(slot, write));
@@ -140,7 +145,9 @@ impl Core {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         let shards = self.shards.iter().flatten();
-        self.log.is_idle() && self.parked.is_empty() && shards.map(|s| s.watermarks()).all(|m| m.segment == m.staged)
+        self.log.is_idle()
+            && self.parked.is_empty()
+            && shards.map(|s| s.watermarks()).all(|m| m.segment == m.staged)
     }
 
     /// Whether the shard in a slot still exists.
