@@ -465,6 +465,8 @@ fn write_behind_takes_whole_pieces_until_the_shard_is_idle() {
     w.pass(1000);
     let Some(Work::Write(slot, write)) = w.core.next_work(w.now, 0, false) else { panic!() };
     w.core.write_done(slot, &write);
+    assert!(w.core.next_work(w.now, 0, false).is_none(), "a flush of the device can wait");
+    w.pass(29_000);
     let Some(Work::Sync(slot, _, end)) = w.core.next_work(w.now, 0, false) else { panic!() };
     w.core.sync_done(slot, end);
     assert_eq!((end, w.core.checkpoint()[slot.0 as usize].segment_seq), (Seq(1), Seq(1)));

@@ -149,7 +149,9 @@ fn a_piece_that_failed_halfway_is_written_again_as_it_was() {
         batches.add(5000);
         let write = batches.plan(&mut writer).unwrap();
         file.write(&write);
-        file.write(&write);
+        if !write.creates {
+            file.write(&write);
+        }
         writer.complete(&write);
         assert_eq!(file.0[BLOCK..BLOCK + batches.bytes.len()], batches.bytes);
     }
