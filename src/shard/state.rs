@@ -166,7 +166,13 @@ impl Shard {
     /// The oldest journal file with records that no segment holds for certain.
     #[must_use]
     pub fn oldest_journal_file(&self) -> Option<u64> {
-        self.journal_marks.oldest()
+        self.journal_marks.oldest().map(|(generation, _)| generation)
+    }
+
+    /// Whether a sync of what is written would free the oldest journal file of this shard.
+    #[must_use]
+    pub fn sync_frees_journal_file(&self) -> bool {
+        self.can_sync() && self.journal_marks.oldest().is_some_and(|(_, end)| self.has_written(end))
     }
 
     /// Where the record `seq` is.
