@@ -454,6 +454,31 @@ fn a_full_ring_holds_commits_back_until_write_behind_has_synced() {
 }
 
 #[test]
+fn a_steady_load_never_fills_the_ring_while_write_behind_keeps_up() {
+    // 16 commits a file. Two shards get a record each for every commit, and write-behind has the
+    // time for one piece of work a shard.
+    let mut w = world_with(options(), usize::MAX, 16 * 4096);
+    let bytes = batch(1, 20);
+    let view = BatchView::check_client(&bytes).unwrap();
+    for turn in 0..2000 {
+        for number in [0, 1].map(ShardNumber) {
+            let waiter = PutWaiter::new(ME, turn, None);
+            w.core.put(w.now, waiter, ShardKey { number, ..KEY }, &view).unwrap();
+        }
+        w.commit();
+        assert!(w.core.log.is_idle(), "the ring is full at turn {turn}");
+        for from in 0..2 {
+            match w.core.next_work(w.now, from, false) {
+                Some(Work::Write(slot, write)) => w.core.write_done(slot, &write),
+                Some(Work::Sync(slot, _, end)) => w.core.sync_done(slot, end),
+                Some(Work::Seal(slot, ..)) => w.core.seal_done(slot),
+                None => {}
+            }
+        }
+    }
+}
+
+#[test]
 fn write_behind_takes_whole_pieces_until_the_shard_is_idle() {
     let mut w = world(options());
     w.try_put(0, 1, 100 * KIB).unwrap();

@@ -106,12 +106,12 @@ impl Core {
             let path = crate::log::layout::index_file(writer.dir(), writer.index().base());
             return Some(Work::Seal(slot, path, writer.index().encode()));
         }
-        let due = drain || pins_journal || idle;
-        if pins_journal && shard.can_sync() && shard.sync_frees_journal() {
-            // Under steady load there is always something to write: the sync would never come.
+        if pins_journal && shard.sync_frees_journal_file() {
+            // Before new records are written: under load there are always some.
             let end = shard.begin_sync();
             return Some(Work::Sync(slot, shard.segments.writer.path(), end));
         }
+        let due = drain || pins_journal || idle;
         if shard.has_unwritten()
             && (due || puts_wait || shard.unwritten_bytes_reach(SEGMENT_WRITE_BYTES as u64))
             && let Some(write) = shard.plan_segment_write(now.wall, piece_bytes)

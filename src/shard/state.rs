@@ -166,7 +166,13 @@ impl Shard {
     /// The oldest journal file with records that no segment holds for certain.
     #[must_use]
     pub fn oldest_journal_file(&self) -> Option<u64> {
-        self.journal_marks.oldest()
+        self.journal_marks.oldest().map(|(generation, _)| generation)
+    }
+
+    /// Whether a sync of what is written would free the oldest journal file of this shard.
+    #[must_use]
+    pub fn sync_frees_journal_file(&self) -> bool {
+        self.can_sync() && self.journal_marks.oldest().is_some_and(|(_, end)| self.has_written(end))
     }
 
     /// Where the record `seq` is.
@@ -239,12 +245,6 @@ impl Shard {
     #[must_use]
     pub fn can_sync(&self) -> bool {
         !self.sync_in_flight && self.segments.writer.unsynced_bytes() > 0
-    }
-
-    /// Whether a sync now would free the oldest journal file that the shard needs.
-    #[must_use]
-    pub fn sync_frees_journal(&self) -> bool {
-        self.journal_marks.oldest_end().is_some_and(|end| end <= self.segments.writer.written())
     }
 
     /// A sync of the newest segment starts: returns what it will cover.
