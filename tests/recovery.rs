@@ -1,5 +1,7 @@
 //! Boot recovery against data directories as a crash, a bad disk or a bad hand leaves them.
 
+#![allow(clippy::print_stdout, reason = "a failing test shows its case or seed")]
+
 #[path = "support/log_writer.rs"]
 mod log_writer;
 
@@ -38,6 +40,8 @@ fn what_was_durable_when_the_server_crashed_is_there_after_boot() {
     assert_eq!(server.recovered.term.0, 2);
 }
 
+/// A named way to damage or to stop a data directory.
+type Case<'a> = (&'a str, &'a dyn Fn(&Path));
 type Batches = BTreeMap<ShardKey, Vec<Vec<u8>>>;
 
 fn try_boot(dir: &Path) -> Result<Recovered, RecoverError> {
@@ -194,7 +198,7 @@ fn missing_truncated_and_swapped_journal_files_are_refused() {
     let newest = |core: usize| (server.journals[core].generation - 1) % FILES;
     let last = [newest(0), newest(1)];
     drop(server.crash());
-    let cases: [(&str, &dyn Fn(&Path)); 6] = [
+    let cases: [Case<'_>; 6] = [
         ("missing first", &|d| fs::remove_file(d.join(core(0, 0))).unwrap()),
         ("missing last", &|d| fs::remove_file(d.join(core(1, last[1]))).unwrap()),
         ("truncated", &|d| {
@@ -351,7 +355,7 @@ fn missing_and_short_segments_are_refused() {
     let bases: Vec<PathBuf> = sorted_files(dir.path(), "seg").into_keys().collect();
     assert!(bases.len() > 4);
     let rel = |i: usize| dir_of.join(bases[i].file_name().unwrap());
-    let cases: [(&str, &dyn Fn(&Path)); 5] = [
+    let cases: [Case<'_>; 5] = [
         ("one in the middle is gone", &|d| fs::remove_file(d.join(rel(2))).unwrap()),
         ("a sealed one is short", &|d| {
             let file = fs::OpenOptions::new().write(true).open(d.join(rel(1))).unwrap();
@@ -424,7 +428,7 @@ fn a_crash_between_any_two_steps_of_boot_is_safe() {
     }
     let durable = server.crash();
     let identity = Identity::load(dir.path()).unwrap().unwrap();
-    let steps: [(&str, &dyn Fn(&Path)); 5] = [
+    let steps: [Case<'_>; 5] = [
         ("nothing done", &|_| {}),
         ("planned", &|d| {
             plan(d, identity, &options(2, 1), &|_| true, &mut NoProgress).unwrap();
@@ -526,12 +530,20 @@ fn a_batch_of_a_higher_term_wins_over_the_same_position() {
     assert_eq!(recovered.shards[0].end, Seq(4));
 }
 
-/// Random histories against the model. `SHARDWAY_SEED` repeats one.
+/// The seeds of a randomised test: always the same `rounds`, or the one in `SHARDWAY_SEED`, or as
+/// many as `SHARDWAY_ROUNDS` says.
+fn seeds(rounds: u64) -> std::ops::Range<u64> {
+    let var = |name| std::env::var(name).ok().and_then(|s| s.parse::<u64>().ok());
+    match var("SHARDWAY_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..var("SHARDWAY_ROUNDS").unwrap_or(rounds),
+    }
+}
+
+/// Random histories against the model.
 #[test]
 fn random_histories_lose_nothing_durable_and_invent_nothing() {
-    let seed = std::env::var("SHARDWAY_SEED").ok().and_then(|s| s.parse().ok());
-    let rounds = if seed.is_some() { 1 } else { 40 };
-    for seed in (0..rounds).map(|i| seed.unwrap_or(0x5EED_0000 + i)) {
+    for seed in seeds(10) {
         println!("SHARDWAY_SEED={seed}");
         random_history(&mut SplitMix64::new(seed));
     }
@@ -611,8 +623,9 @@ fn tear_next_commit(rng: &mut SplitMix64, server: &mut Server) {
 /// Random damage to a random crashed directory: either boot finds it, or it cost nothing.
 #[test]
 fn random_rot_is_found_or_costs_nothing_but_the_unprovable_tail() {
-    for seed in 0..150 {
-        let mut rng = SplitMix64::new(0x0407_0000 + seed);
+    for seed in seeds(40) {
+        println!("SHARDWAY_SEED={seed}");
+        let mut rng = SplitMix64::new(seed);
         let dir = tempfile::tempdir().unwrap();
         let mut server = boot(dir.path(), 1 + rng.below(2) as u16);
         server.segment_bytes = 16 * 1024;

@@ -63,8 +63,8 @@ Examples:
   loadgen latency --server 127.0.0.1:4570 --rate 3000 --consumers 1,20
   loadgen shards --server 127.0.0.1:4570 --shards 150
 
-Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED, 4 target missed (--strict),
-130 interrupted";
+Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED,
+4 target missed (--strict), 130 interrupted";
 
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]
@@ -75,9 +75,10 @@ pub struct Common {
     /// CPU of the load generator [default: the last]. The embedded server gets another.
     #[arg(long, global = true, value_name = "N")]
     pub cpu: Option<usize>,
-    /// Sleep while nothing is to do. Leaves the CPU to others; the wake-ups are in the latencies.
+    /// Spin while nothing is to do, instead of sleeping. Hides the wake-ups of the load generator;
+    /// but where the kernel completes synced writes on its CPU, they wait for the next tick (4 ms).
     #[arg(long, global = true)]
-    pub no_spin: bool,
+    pub spin: bool,
     /// Directory of the floor's file and of the embedded server's data [default: where temporary
     /// files go, or /var/tmp where those are in memory].
     #[arg(long, global = true, value_name = "DIR")]

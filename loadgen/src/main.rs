@@ -99,7 +99,7 @@ fn measure(cli: &Cli) -> Result<ExitCode> {
     let cpus = Cpus::choose(common.cpu)?;
     let dir = common.dir.clone().unwrap_or_else(host::disk_dir);
     // On one shared CPU a spinning load generator would starve the server.
-    let spin = cpus.apart() && !common.no_spin;
+    let spin = cpus.apart() && common.spin;
     let mut report = Report::new(Host::read(&dir), cpus.loadgen, spin);
     let result = fill(cli, cpus, spin, &dir, &mut report);
     report.verdict = Verdict::of(&report.rows);

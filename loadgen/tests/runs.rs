@@ -9,8 +9,7 @@ use std::process::{Command, Output};
 use fake_server::Fault;
 use serde_json::Value;
 
-const SHORT: &[&str] =
-    &["--warmup", "0.1", "--duration", "0.4", "--no-floor", "--no-spin", "--json", "-"];
+const SHORT: &[&str] = &["--warmup", "0.1", "--duration", "0.4", "--no-floor", "--json", "-"];
 
 fn loadgen(fault: Fault, words: &[&str]) -> Output {
     let server = fake_server::start(fault).to_string();

@@ -5,9 +5,6 @@
 //! short by a power failure was never acknowledged and is cut off; damage with intact frames
 //! behind it is refused.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +14,7 @@ use super::frames::{Scan, file_header, frame_offset, read_file_header, scan, wri
 use super::state::State;
 use super::store::{MetaStore, StoreError};
 use crate::base::crc::crc32;
+use crate::disk::blocking::{self, BlockingFile, DiskError};
 
 /// A log is rewritten when its events pass this and its snapshot: then writing snapshots costs at
 /// most as much as writing events, and reading the log stays quick.
@@ -45,7 +43,7 @@ pub struct FileStore {
 
 #[derive(Debug)]
 struct OpenLog {
-    file: File,
+    file: BlockingFile,
     salt: u32,
     /// What the file holds: source of snapshots.
     state: State,
@@ -60,7 +58,7 @@ impl FileStore {
     /// that has no catalog yet, unused otherwise.
     #[must_use]
     pub fn new(data_dir: &Path, new_key: [u8; 32]) -> FileStore {
-        let path = data_dir.join("catalog").join("catalog.log");
+        let path = log_path(data_dir);
         let compact_bytes = COMPACT_BYTES;
         FileStore { path, new_key, log: None, poisoned: None, torn_bytes: 0, compact_bytes }
     }
@@ -70,6 +68,15 @@ impl FileStore {
     #[must_use]
     pub fn torn_bytes(&self) -> u64 {
         self.torn_bytes
+    }
+
+    /// What the catalog of a stopped server holds; `None` if there is none yet. Changes nothing.
+    pub fn examine(data_dir: &Path) -> Result<Option<State>, StoreError> {
+        let path = log_path(data_dir);
+        match blocking::read_file_if_exists(&path)? {
+            Some(bytes) => Ok(Some(decode(&bytes, &path)?.state)),
+            None => refuse_lost(&path, data_dir).map(|()| None),
+        }
     }
 
     fn dir(&self) -> &Path {
@@ -82,12 +89,8 @@ impl FileStore {
 
     fn create(&mut self) -> Result<State, StoreError> {
         let data_dir = self.dir().parent().expect("the catalog lies in the data dir");
-        let streams = data_dir.join("streams");
-        if fs::read_dir(&streams).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(StoreError::Lost { path: self.path.clone(), streams });
-        }
-        fs::create_dir_all(self.dir()).map_err(io_error("creating the directory", self.dir()))?;
-        sync_dir(data_dir).map_err(io_error("syncing the directory", data_dir))?;
+        refuse_lost(&self.path, data_dir)?;
+        blocking::create_dir_durable(self.dir())?;
         let state = State::new(self.new_key);
         let log = self.write_scratch(&state)?;
         self.publish_scratch()?;
@@ -96,50 +99,16 @@ impl FileStore {
     }
 
     fn open(&mut self, bytes: &[u8]) -> Result<State, StoreError> {
-        let path = || self.path.clone();
-        let salt = read_file_header(bytes).ok_or_else(|| StoreError::Foreign { path: path() })?;
-        let Scan { payloads, end, intact_behind } = scan(bytes, salt);
-        let Some((first, events)) = payloads.split_first().filter(|_| !intact_behind) else {
-            return Err(StoreError::Corrupt { path: path(), offset: end as u64 });
-        };
-        let offset = frame_offset(first);
-        let mut state = match self.decode(&bytes[first.clone()], offset)? {
-            Entry::Snapshot(state) => state,
-            Entry::Event(_) => return Err(StoreError::Corrupt { path: path(), offset }),
-        };
-        for payload in events {
-            let offset = frame_offset(payload);
-            let Entry::Event(event) = self.decode(&bytes[payload.clone()], offset)? else {
-                return Err(StoreError::Corrupt { path: path(), offset });
-            };
-            state.check(&event).map_err(|misfit| StoreError::Contradiction {
-                path: path(),
-                offset,
-                misfit,
-            })?;
-            state.apply(&event);
-        }
-        let file = OpenOptions::new().write(true).open(&self.path);
-        let file = file.map_err(io_error("opening", &self.path))?;
-        self.torn_bytes = (bytes.len() - end) as u64;
-        let end = end as u64;
+        let Content { state, salt, snapshot_end, end } = decode(bytes, &self.path)?;
+        let file = BlockingFile::open_or_create(&self.path)?;
+        self.torn_bytes = bytes.len() as u64 - end;
         if self.torn_bytes > 0 {
-            file.set_len(end)
-                .and_then(|()| file.sync_all())
-                .map_err(io_error("cutting off the torn last entry", &self.path))?;
+            file.set_len(end)?;
+            file.sync()?;
         }
-        let snapshot_end = first.end as u64;
         let compact_at = snapshot_end + self.compact_bytes.max(snapshot_end);
         self.log = Some(OpenLog { file, salt, state: state.clone(), end, compact_at });
         Ok(state)
-    }
-
-    fn decode(&self, payload: &[u8], offset: u64) -> Result<Entry, StoreError> {
-        ciborium::from_reader(payload).map_err(|error| StoreError::Unknown {
-            path: self.path.clone(),
-            offset,
-            reason: error.to_string(),
-        })
     }
 
     /// Writes a log with nothing but a snapshot beside the present one.
@@ -148,17 +117,10 @@ impl FileStore {
         let salt = crc32(&[&state.iterator_key[..], &state.version.to_le_bytes()].concat());
         let mut bytes = file_header(salt).to_vec();
         write_frame(&mut bytes, salt, &encode(&Entry::Snapshot(state.clone())));
-        let scratch = self.scratch();
-        let write = || -> io::Result<File> {
-            let mut options = OpenOptions::new();
-            // Only the server's own user may read the key.
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = options.open(&scratch)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            Ok(file)
-        };
-        let file = write().map_err(io_error("writing a snapshot", &scratch))?;
+        // Only the server's own user may read the key.
+        let file = BlockingFile::create_private(&self.scratch())?;
+        file.write_at(0, &bytes)?;
+        file.sync()?;
         let end = bytes.len() as u64;
         let compact_at = end + self.compact_bytes.max(end);
         Ok(OpenLog { file, salt, state: state.clone(), end, compact_at })
@@ -166,8 +128,7 @@ impl FileStore {
 
     /// Gives the scratch file the log's name.
     fn publish_scratch(&self) -> Result<(), StoreError> {
-        fs::rename(self.scratch(), &self.path).map_err(io_error("renaming", &self.scratch()))?;
-        sync_dir(self.dir()).map_err(io_error("syncing the directory", self.dir()))
+        Ok(blocking::rename_durable(&self.scratch(), &self.path)?)
     }
 
     /// Replaces a log that has grown. Its events are safe in the old file, so nothing that fails
@@ -193,16 +154,10 @@ impl FileStore {
 impl MetaStore for FileStore {
     fn load(&mut self) -> Result<State, StoreError> {
         assert!(self.log.is_none(), "a store is loaded once");
-        match fs::remove_file(self.scratch()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(io_error("removing", &self.scratch())(error));
-            }
-            _ => {}
-        }
-        match fs::read(&self.path) {
-            Ok(bytes) => self.open(&bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(),
-            Err(error) => Err(io_error("reading", &self.path)(error)),
+        blocking::remove_file(&self.scratch())?;
+        match blocking::read_file_if_exists(&self.path)? {
+            Some(bytes) => self.open(&bytes),
+            None => self.create(),
         }
     }
 
@@ -212,11 +167,11 @@ impl MetaStore for FileStore {
         }
         let log = self.log.as_mut().expect("a store is loaded before it is appended to");
         log.state.check(event)?;
-        if let Err((source, usable)) = log.append(event) {
+        if let Err((error, usable)) = log.append(event) {
             if !usable {
-                self.poisoned = Some(source.to_string());
+                self.poisoned = Some(error.to_string());
             }
-            return Err(io_error("appending", &self.path)(source));
+            return Err(error.into());
         }
         self.compact();
         Ok(())
@@ -225,10 +180,10 @@ impl MetaStore for FileStore {
 
 impl OpenLog {
     /// Appends and syncs. A failure says whether the log can still be used.
-    fn append(&mut self, event: &Event) -> Result<(), (io::Error, bool)> {
+    fn append(&mut self, event: &Event) -> Result<(), (DiskError, bool)> {
         let mut frame = Vec::new();
         write_frame(&mut frame, self.salt, &encode(&Entry::Event(event.clone())));
-        if let Err(error) = self.file.write_all_at(&frame, self.end) {
+        if let Err(error) = self.file.write_at(self.end, &frame) {
             // A full disk: what came through is cut off again. If a crash comes first, the next
             // load does it.
             let usable = self.file.set_len(self.end).is_ok();
@@ -236,11 +191,55 @@ impl OpenLog {
         }
         // A failed sync is never repeated: the kernel may have dropped the bytes it could not
         // write, and would report success the second time.
-        self.file.sync_data().map_err(|error| (error, false))?;
+        self.file.sync().map_err(|error| (error, false))?;
         self.state.apply(event);
         self.end += frame.len() as u64;
         Ok(())
     }
+}
+
+/// What a log's bytes say.
+struct Content {
+    state: State,
+    salt: u32,
+    snapshot_end: u64,
+    /// Behind the last whole frame.
+    end: u64,
+}
+
+fn decode(bytes: &[u8], path: &Path) -> Result<Content, StoreError> {
+    let salt =
+        read_file_header(bytes).ok_or_else(|| StoreError::Foreign { path: path.to_owned() })?;
+    let Scan { payloads, end, intact_behind } = scan(bytes, salt);
+    let corrupt = |offset| StoreError::Corrupt { path: path.to_owned(), offset };
+    let Some((first, events)) = payloads.split_first().filter(|_| !intact_behind) else {
+        return Err(corrupt(end as u64));
+    };
+    let offset = frame_offset(first);
+    let Entry::Snapshot(mut state) = decode_entry(&bytes[first.clone()], offset, path)? else {
+        return Err(corrupt(offset));
+    };
+    for payload in events {
+        let offset = frame_offset(payload);
+        let Entry::Event(event) = decode_entry(&bytes[payload.clone()], offset, path)? else {
+            return Err(corrupt(offset));
+        };
+        state.check(&event).map_err(|misfit| StoreError::Contradiction {
+            path: path.to_owned(),
+            offset,
+            misfit,
+        })?;
+        state.apply(&event);
+    }
+    Ok(Content { state, salt, snapshot_end: first.end as u64, end: end as u64 })
+}
+
+fn decode_entry(payload: &[u8], offset: u64, path: &Path) -> Result<Entry, StoreError> {
+    ciborium::from_reader(payload).map_err(|error| StoreError::Unknown {
+        path: path.to_owned(),
+        offset,
+        reason: error.to_string(),
+    })
 }
 
 fn encode(entry: &Entry) -> Vec<u8> {
@@ -249,13 +248,17 @@ fn encode(entry: &Entry) -> Vec<u8> {
     bytes
 }
 
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+/// A missing log is a new one only where there are no streams.
+fn refuse_lost(path: &Path, data_dir: &Path) -> Result<(), StoreError> {
+    let streams = data_dir.join("streams");
+    if blocking::list(&streams)?.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::Lost { path: path.to_owned(), streams })
 }
 
-fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| StoreError::Io { doing, path, source }
+fn log_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("catalog").join("catalog.log")
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Where the catalog's events are kept.
 
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::event::{Event, Misfit};
 use super::state::State;
+use crate::disk::blocking::DiskError;
 
 /// Keeps events so that they survive. Calls block: they run beside the executors.
 pub trait MetaStore {
@@ -21,15 +21,8 @@ pub trait MetaStore {
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The operating system refused.
-    #[error("{path}: {doing} failed: {source}")]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// Its words.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// Bytes in the middle of the log have changed. Nothing was loaded and nothing was cut off.
     #[error(
         "{path}: the catalog log is damaged at byte {offset}, and what follows is intact. \
@@ -89,6 +82,19 @@ pub enum StoreError {
         /// The first failure.
         reason: String,
     },
+}
+
+impl StoreError {
+    /// Where the log is damaged: file and offset. `None` for every other trouble.
+    #[must_use]
+    pub fn damage(&self) -> Option<(&Path, u64)> {
+        match self {
+            StoreError::Corrupt { path, offset }
+            | StoreError::Contradiction { path, offset, .. } => Some((path, *offset)),
+            StoreError::Foreign { path } | StoreError::Lost { path, .. } => Some((path, 0)),
+            _ => None,
+        }
+    }
 }
 
 /// Keeps everything in memory: for tests and the simulator.

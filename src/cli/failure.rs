@@ -15,11 +15,11 @@ pub(super) enum Exit {
     Done = 0,
     /// The server refused, or records were not stored.
     Refused = 1,
-    /// Wrong usage or configuration.
+    /// Wrong usage or configuration, or a directory that is not Shardway's.
     Usage = 2,
     /// No server, or the connection failed.
     Unreachable = 3,
-    /// This machine cannot run a server.
+    /// This machine cannot run a server, or another process or release has the data dir.
     Unfit = 4,
     /// The data dir is damaged.
     Damaged = 5,
@@ -86,7 +86,11 @@ impl From<ApiError> for Failure {
             _ => Exit::Refused,
         };
         match advice(error.code) {
-            Some(advice) => Failure::new(exit, format!("{error}; {advice}")),
+            Some(advice) => {
+                let error = error.to_string();
+                // AWS ends its sentences; here one more clause follows.
+                Failure::new(exit, format!("{}; {advice}", error.trim_end_matches('.')))
+            }
             None => Failure::new(exit, error.to_string()),
         }
     }

@@ -2,10 +2,12 @@
 
 mod check;
 mod connect;
+mod data_dir;
 mod failure;
 mod inspect;
 mod output;
 mod pause;
+mod progress;
 mod put;
 mod serve;
 mod stream;
@@ -41,10 +43,10 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  done
   1  the server refused the request, or records were not stored
-  2  wrong usage or configuration
+  2  wrong usage or configuration, or a directory that is not Shardway's
   3  no server could be reached, or the connection failed
-  4  this machine cannot run a server (serve)
-  5  the data dir is damaged (check)";
+  4  this machine cannot run a server, or another process or release has the data dir
+  5  the data dir is damaged (serve, check)";
 
 /// Runs the command that the process was started with.
 #[must_use]

@@ -4,12 +4,11 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use super::failure::{Exit, Failure};
+use super::progress::WorkBar;
 use crate::config::{Cores, ServeLayer, ServeOptions};
-use crate::log::progress::Progress;
 use crate::runtime::{Server, ServerOptions, StartError, StopSignals};
 
 /// Run a server
@@ -36,7 +35,7 @@ impl Serve {
         let signals = StopSignals::block();
         let started = Instant::now();
         let options = server_options(options, self.accept_loss)?;
-        let server = Server::start(options.clone(), &mut BootProgress::default())?;
+        let server = Server::start(options.clone(), &mut WorkBar::default())?;
         announce(&server, &options, started.elapsed());
         wait(&server, &signals);
         // From here on a second signal has its default effect: the end, at once.
@@ -61,11 +60,8 @@ fn wait(server: &Server, signals: &StopSignals) {
 }
 
 fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOptions, Failure> {
-    let present: Vec<usize> = core_affinity::get_core_ids()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|core| core.id)
-        .collect();
+    let present: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
     let cpus = match options.cores {
         Cores::All => present,
         Cores::Count(n) if usize::from(n) > present.len() => {
@@ -134,47 +130,13 @@ fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
 }
 
-/// A bar for a first start or a long replay, where a person looks.
-#[derive(Default)]
-struct BootProgress {
-    bar: Option<ProgressBar>,
-    total: u64,
-}
-
-impl Progress for BootProgress {
-    fn total_bytes(&mut self, bytes: u64) {
-        self.total += bytes;
-        let total = self.total;
-        self.bar.get_or_insert_with(new_bar).set_length(total);
-    }
-
-    fn advance(&mut self, bytes: u64) {
-        self.bar.get_or_insert_with(new_bar).inc(bytes);
-    }
-
-    fn message(&mut self, message: &str) {
-        self.bar.get_or_insert_with(new_bar).set_message(message.to_owned());
-    }
-}
-
-impl Drop for BootProgress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// indicatif draws on stderr, and only on a terminal.
-fn new_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {bytes}/{total_bytes} {wide_bar} {eta}")
-        .expect("the template is right");
-    ProgressBar::new(0).with_style(style)
-}
-
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
-        let exit = if error.is_damage() { Exit::Damaged } else { Exit::Unfit };
+        let exit = match &error {
+            StartError::Identity(error) => Exit::of_identity(error),
+            error if error.is_damage() => Exit::Damaged,
+            _ => Exit::Unfit,
+        };
         Failure::new(exit, error.to_string())
     }
 }

@@ -10,7 +10,7 @@ fn parse(line: &str) -> Result<Command, clap::Error> {
     Cli::try_parse_from(tail::join_at_timestamp(args)).map(|cli| cli.command)
 }
 
-fn run(line: &str) -> Result<(), Failure> {
+pub(super) fn run(line: &str) -> Result<(), Failure> {
     execute(parse(line).unwrap())
 }
 

@@ -5,7 +5,7 @@ use std::ffi::CString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -70,6 +70,14 @@ impl BlockingFile {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
         let file = options.open(path).on("open for writing", path)?;
+        Ok(BlockingFile { file, path: path.to_owned() })
+    }
+
+    /// Creates an empty file, or empties the one that is there, that only its owner may read.
+    pub fn create_private(path: &Path) -> Result<BlockingFile> {
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(path).on("create", path)?;
         Ok(BlockingFile { file, path: path.to_owned() })
     }
 
@@ -217,6 +225,21 @@ pub fn list(dir: &Path) -> Result<Vec<Entry>> {
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// Whether files in `dir` can be read and written past the page cache.
+pub fn takes_direct_io(dir: &Path) -> Result<bool> {
+    let path = dir.join(".direct-io-probe");
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).custom_flags(libc::O_DIRECT);
+    let opened = options.open(&path);
+    // Where O_DIRECT is refused, the file may have been made all the same.
+    let removed = remove_file(&path);
+    match opened {
+        Ok(_) => removed.map(|()| true),
+        Err(e) if e.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        Err(e) => Err(e).on("create", &path),
+    }
 }
 
 /// Bytes that may still be written to the file system of `dir`.

@@ -12,7 +12,7 @@ pub use effects::{ChunkRange, Effect, Effects, ReadJob, ReadPurpose};
 pub use subscription::{
     GetRequest, NewSubscription, ReadBatches, SeekRequest, Subscription, SubscriptionId, chunk_of,
 };
-pub use subscriptions::{Subscribed, Subscriptions};
+pub use subscriptions::{Opening, Subscriptions};
 
 #[cfg(test)]
 mod tests;

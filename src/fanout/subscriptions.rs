@@ -1,6 +1,6 @@
 //! All subscriptions to the shards of a core.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
@@ -18,6 +18,8 @@ pub struct Subscriptions {
     free: Vec<u32>,
     by_shard: HashMap<ShardSlot, Vec<SubscriptionId>>,
     by_session: HashMap<SessionId, Vec<SubscriptionId>>,
+    /// Connections that have enough to send, whether they have subscriptions or not.
+    blocked: HashSet<SessionId>,
 }
 
 #[derive(Debug, Default)]
@@ -26,11 +28,17 @@ struct Place {
     subscription: Option<Subscription>,
 }
 
-/// The outcome of opening a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subscribed {
-    /// The new subscription.
-    pub id: SubscriptionId,
+/// A subscription to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Whose connection.
+    pub session: SessionId,
+    /// Of which shard.
+    pub slot: ShardSlot,
+    /// Its first record.
+    pub start: Seq,
+    /// What the client chose.
+    pub new: NewSubscription,
 }
 
 impl Subscriptions {
@@ -46,18 +54,15 @@ impl Subscriptions {
         self.len() == 0
     }
 
-    /// Opens a subscription at `start`. One of the same consumer on the shard ends: it is taken
-    /// over.
+    /// Opens a subscription. One of the same consumer on the shard ends: it is taken over.
     pub fn open(
         &mut self,
-        session: SessionId,
-        slot: ShardSlot,
+        opening: Opening,
         shard: &Shard,
-        new: NewSubscription,
-        start: Seq,
         now: Now,
         effects: &mut Effects,
-    ) -> Subscribed {
+    ) -> SubscriptionId {
+        let Opening { session, slot, start, new } = opening;
         self.take_over(slot, &new.consumer, effects);
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
@@ -74,12 +79,12 @@ impl Subscriptions {
             credit: i64::try_from(new.credit).unwrap_or(i64::MAX),
             quota: ShardOut::consumer(&shard.options().limits, now.mono),
             reading: false,
-            blocked: false,
+            blocked: self.blocked.contains(&session),
             new,
         });
         self.by_shard.entry(slot).or_default().push(id);
         self.by_session.entry(session).or_default().push(id);
-        Subscribed { id }
+        id
     }
 
     fn take_over(&mut self, slot: ShardSlot, consumer: &str, effects: &mut Effects) {
@@ -112,6 +117,7 @@ impl Subscriptions {
 
     /// Closes all subscriptions of a connection that has gone.
     pub fn close_session(&mut self, session: SessionId) {
+        self.blocked.remove(&session);
         for id in self.by_session.remove(&session).unwrap_or_default() {
             self.remove(id);
         }
@@ -138,6 +144,11 @@ impl Subscriptions {
 
     /// A connection has enough to send, or can take more again.
     pub fn set_blocked(&mut self, session: SessionId, blocked: bool, slots: &mut Vec<ShardSlot>) {
+        if blocked {
+            self.blocked.insert(session);
+        } else {
+            self.blocked.remove(&session);
+        }
         for id in self.by_session.get(&session).cloned().unwrap_or_default() {
             if let Some(subscription) = self.get_mut(id) {
                 subscription.blocked = blocked;
@@ -146,15 +157,22 @@ impl Subscriptions {
         }
     }
 
-    /// Sends what can be sent to all subscriptions of a shard.
-    pub fn pump(&mut self, slot: ShardSlot, shard: &Shard, now: Now, effects: &mut Effects) {
-        let Some(ids) = self.by_shard.get(&slot) else { return };
-        for id in ids {
+    /// Sends what can be sent now to all subscriptions of a shard. True when there is more.
+    pub fn pump(
+        &mut self,
+        slot: ShardSlot,
+        shard: &Shard,
+        now: Now,
+        effects: &mut Effects,
+    ) -> bool {
+        let mut more = false;
+        for id in self.by_shard.get(&slot).into_iter().flatten() {
             let place = &mut self.places[id.index as usize];
             if let Some(subscription) = &mut place.subscription {
-                subscription.pump(shard, now, effects);
+                more |= subscription.pump(shard, now, effects);
             }
         }
+        more
     }
 
     /// Shards with subscriptions, for the regular look at quotas that have filled up again.

@@ -285,7 +285,7 @@ impl Check {
             ));
         } else if found != saved {
             let what = format!(
-                "the saved index (up to sequence {}) is not the one that the segment gives (up to {})",
+                "the saved index (up to sequence {}) is not that of the segment (up to {})",
                 saved.end(),
                 found.end()
             );

@@ -200,3 +200,90 @@ impl SegmentScan {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{ShardNumber, StreamUuid};
+    use crate::record::{BatchBuilder, Stamp, stamp_in_place};
+
+    fn key(number: u32) -> ShardKey {
+        ShardKey { stream: StreamUuid([3; 16]), number: ShardNumber(number) }
+    }
+
+    /// A batch of two records.
+    fn batch(number: u32, term: u64, base: u64, arrival: u64) -> Vec<u8> {
+        let mut builder = BatchBuilder::new();
+        for _ in 0..2 {
+            builder.push("key", None, b"SWB1 data").unwrap();
+        }
+        let mut bytes = builder.finish().to_vec();
+        let (term, base, arrival) = (Term(term), Seq(base), Millis(arrival));
+        stamp_in_place(&mut bytes, &Stamp { shard: key(number), term, base, arrival });
+        bytes
+    }
+
+    fn segment(base: u64, batches: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = vec![0; SEGMENT_HEADER_BYTES];
+        let (shard, base, term) = (key(1), Seq(base), Term(1));
+        SegmentHeader { shard, base, term, created: Millis(0) }.encode_into(&mut bytes);
+        bytes.extend(batches.concat());
+        bytes
+    }
+
+    fn scan(bytes: &[u8], base: u64, limit: u64) -> SegmentScan {
+        scan_segment(bytes, &SegmentExpect { shard: key(1), base: Seq(base), limit: Seq(limit) })
+    }
+
+    #[test]
+    fn a_scan_stops_at_whatever_does_not_continue_the_shard() {
+        let good = [batch(1, 5, 10, 100), batch(1, 5, 12, 100)];
+        let one = good[0].len();
+        let cases = [
+            (vec![0; 5000], ScanEnd::Clean),
+            (Vec::new(), ScanEnd::Clean),
+            (batch(2, 5, 14, 100), ScanEnd::OtherShard(key(2))),
+            (batch(1, 5, 15, 100), ScanEnd::Gap { expected: Seq(14), found: Seq(15) }),
+            (batch(1, 5, 12, 100), ScanEnd::Gap { expected: Seq(14), found: Seq(12) }),
+            (batch(1, 4, 14, 100), ScanEnd::TermBackwards { before: Term(5), found: Term(4) }),
+        ];
+        for (behind, end) in cases {
+            let bytes = segment(10, &[good[0].clone(), good[1].clone(), behind]);
+            let scan = scan(&bytes, 10, 1000);
+            assert_eq!(scan.end, end);
+            assert_eq!((scan.index.end(), scan.batches), (Seq(14), 2), "{end:?}");
+            assert_eq!(scan.index.end_offset(), (SEGMENT_HEADER_BYTES + 2 * one) as u64);
+        }
+        let bytes = segment(10, &good);
+        assert_eq!(scan(&bytes, 10, 13).index.end(), Seq(12), "the limit cuts no batch in two");
+        assert!(matches!(scan(&bytes, 11, 99).end, ScanEnd::Moved { base: Seq(10), .. }));
+        assert_eq!(scan(&bytes[..100], 10, 99).end, ScanEnd::Header(NoSegment::Short));
+    }
+
+    #[test]
+    fn every_damaged_byte_ends_the_scan_there_and_later_batches_betray_it() {
+        let batches: Vec<Vec<u8>> = (0..3).map(|i| batch(1, 5, i * 2, 100 + i)).collect();
+        let good = segment(0, &batches);
+        let second = SEGMENT_HEADER_BYTES + batches[0].len();
+        for at in second..second + batches[1].len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x20;
+            let scan = scan(&bad, 0, 1000);
+            assert_eq!(scan.index.end(), Seq(2), "byte {at}");
+            let third = (second + batches[1].len()) as u64;
+            let stray = scan.stray_behind(&bad, key(1));
+            assert_eq!(stray, Some(Stray { offset: third, seq: Seq(4) }), "byte {at}");
+        }
+        assert_eq!(scan(&good, 0, 1000).stray_behind(&good, key(1)), None);
+    }
+
+    #[test]
+    fn leftovers_of_lower_terms_or_positions_betray_nothing() {
+        let mut noise = vec![0xEE; 300];
+        noise.extend(batch(1, 4, 8, 100));
+        noise.extend(batch(1, 5, 0, 100));
+        noise.extend(batch(2, 5, 8, 100));
+        let bytes = segment(0, &[batch(1, 5, 0, 100), noise]);
+        assert_eq!(scan(&bytes, 0, 1000).stray_behind(&bytes, key(1)), None);
+    }
+}

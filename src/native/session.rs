@@ -33,11 +33,19 @@ pub struct Session {
     pub(super) interest: (bool, bool),
     /// Close once everything is sent.
     pub(super) closing: bool,
+    /// The client sends no more: close when everything is answered.
+    pub(super) finished: bool,
+    /// Goes to that core, with the correlation of its hello and the bytes behind it.
+    pub(super) handover: Option<(CoreId, u64, Vec<u8>)>,
+    /// Subscribes on their way: correlation and the client's number.
+    pub(super) subscribing: Vec<(u64, u32)>,
+    /// Gets on their way.
+    pub(super) gets: Vec<u64>,
+    /// The permit that a large frame waits for, in bytes.
+    pub(super) wants_permit: usize,
     /// The error that ends the connection, once what was asked before it is answered. Nothing more
     /// is read.
     pub(super) last_words: Option<Vec<u8>>,
-    /// Another core has the socket now.
-    pub(super) handed_over: bool,
     /// Declared bytes of the frame that is arriving, held against the core's permit.
     pub(super) permit: usize,
 }
@@ -61,8 +69,12 @@ impl Session {
             wants_write: false,
             interest: (true, false),
             closing: false,
+            finished: false,
+            handover: None,
+            subscribing: Vec::new(),
+            gets: Vec::new(),
+            wants_permit: 0,
             last_words: None,
-            handed_over: false,
             permit: 0,
         }
     }

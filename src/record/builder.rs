@@ -24,7 +24,8 @@ pub enum TooLarge {
     Key,
 }
 
-/// A batch under construction. `finish` gives its bytes; `clear` starts the next in the same buffer.
+/// A batch under construction. `finish` gives its bytes; `clear` starts the next in the same
+/// buffer.
 #[derive(Clone, Debug)]
 pub struct BatchBuilder {
     bytes: Vec<u8>,

@@ -1,11 +1,14 @@
 //! What the machine must offer, checked before anything is touched: one sentence for each lack.
 
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::base::limits::{MEMLOCK_BYTES_MIN, NOFILE_MIN};
+use crate::disk::blocking;
 use crate::runtime::options::StartError;
+
+/// A connection remembers the cores that know of it in 64 bits.
+const CORES_MAX: usize = 64;
 
 /// Checks limits and kernel features.
 pub fn check(cores: usize, cpus: &[usize]) -> Result<(), StartError> {
@@ -25,6 +28,11 @@ pub fn check(cores: usize, cpus: &[usize]) -> Result<(), StartError> {
         return lacking(format!(
             "the limit of open files is {files} and at least {NOFILE_MIN} are needed; run `ulimit \
              -n 65536` first, or set LimitNOFILE= in the service file"
+        ));
+    }
+    if cores > CORES_MAX {
+        return lacking(format!(
+            "{cores} cores are asked for and {CORES_MAX} is the most; choose with --cores"
         ));
     }
     check_cpus(cpus)?;
@@ -60,26 +68,25 @@ fn check_io_uring() -> Result<(), StartError> {
 
 /// Checks that files in `dir` can be written directly.
 pub fn check_direct_io(dir: &Path) -> Result<(), StartError> {
-    let path = dir.join(".direct-io-probe");
-    let opened = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .custom_flags(libc::O_DIRECT)
-        .open(&path);
-    let removed = std::fs::remove_file(&path);
-    match opened.and(removed) {
-        Ok(()) => Ok(()),
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => lacking(format!(
+    match blocking::takes_direct_io(dir) {
+        Ok(true) => Ok(()),
+        Ok(false) => lacking(format!(
             "the file system of {} has no direct I/O (O_DIRECT); use ext4 or XFS on a local disk, \
              not tmpfs or overlayfs",
             dir.display()
         )),
         Err(error) => lacking(format!(
-            "{} cannot be written ({error}); change its owner or choose another with --data-dir",
-            dir.display()
+            "{} cannot be written ({}); change its owner or choose another with --data-dir",
+            dir.display(),
+            error.source
         )),
     }
+}
+
+/// How many files and sockets this process may have open.
+#[must_use]
+pub fn open_files_max() -> usize {
+    usize::try_from(limit(libc::RLIMIT_NOFILE)).unwrap_or(usize::MAX)
 }
 
 fn limit(resource: libc::__rlimit_resource_t) -> u64 {

@@ -55,7 +55,8 @@ pub enum StartError {
     Host(String),
     /// The address cannot be used.
     #[error(
-        "cannot listen on {address}: {source}; choose another with --listen, or stop the program that uses it"
+        "cannot listen on {address}: {source}; choose another with --listen, or stop the program \
+         that uses it"
     )]
     Listen {
         /// Which.

@@ -25,9 +25,10 @@ impl Marks {
         }
     }
 
-    /// The oldest journal file that recovery would need for this shard.
+    /// The oldest journal file that recovery would need for this shard, and where its records of
+    /// the shard end.
     #[must_use]
-    pub fn oldest(&self) -> Option<u64> {
-        self.0.front().map(|(generation, _)| *generation)
+    pub fn oldest(&self) -> Option<(u64, Seq)> {
+        self.0.front().copied()
     }
 }

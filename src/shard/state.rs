@@ -166,7 +166,13 @@ impl Shard {
     /// The oldest journal file with records that no segment holds for certain.
     #[must_use]
     pub fn oldest_journal_file(&self) -> Option<u64> {
-        self.journal_marks.oldest()
+        self.journal_marks.oldest().map(|(generation, _)| generation)
+    }
+
+    /// Whether a sync of what is written would free the oldest journal file of this shard.
+    #[must_use]
+    pub fn sync_frees_journal_file(&self) -> bool {
+        self.can_sync() && self.journal_marks.oldest().is_some_and(|(_, end)| self.has_written(end))
     }
 
     /// Where the record `seq` is.
@@ -209,6 +215,8 @@ impl Shard {
     /// Whether at least so many durable bytes wait for write-behind.
     #[must_use]
     pub fn unwritten_bytes_reach(&self, bytes: u64) -> bool {
+        // Of the first batch, a part may be in the segment already.
+        let bytes = bytes + self.segments.writer.written_of_next();
         let mut sum = 0;
         self.unwritten().any(|batch| {
             sum += u64::from(batch.bytes);
@@ -227,10 +235,10 @@ impl Shard {
     }
 
     /// The next piece of write-behind.
-    pub fn plan_segment_write(&mut self, now: Millis) -> Option<SegmentWrite> {
+    pub fn plan_segment_write(&mut self, now: Millis, piece_bytes: usize) -> Option<SegmentWrite> {
         let written = self.segments.writer.written();
         let first = self.tail.partition_point(|batch| batch.end() <= written);
-        self.segments.writer.plan(now, self.tail.range(first..))
+        self.segments.writer.plan(now, piece_bytes, self.tail.range(first..))
     }
 
     /// Whether completed writes wait for a sync, and none is running.

@@ -46,7 +46,8 @@ pub fn options(cores: u16, salt: u64) -> RecoverOptions {
 pub fn batch(key: ShardKey, term: u64, base: u64, records: u32, data: usize) -> Vec<u8> {
     let mut builder = BatchBuilder::new();
     for i in 0..records {
-        let fill = (base + u64::from(i)).wrapping_mul(0x9E37_79B9) as u8;
+        // Never 0, so that no block of a commit looks like one that was not written.
+        let fill = (base + u64::from(i)).wrapping_mul(0x9E37_79B9) as u8 | 1;
         builder.push(&format!("{key}#{}", base + u64::from(i)), None, &vec![fill; data]).unwrap();
     }
     let mut bytes = builder.finish().to_vec();
@@ -127,6 +128,7 @@ impl Journal {
             payload_bytes: payload.len() as u32,
             count: parts.len() as u32,
             core: self.core,
+            unsynced: false,
             previous_crc: self.previous_crc,
             payload_crc,
         };

@@ -246,14 +246,30 @@ fn streams_without_a_catalog_are_not_forgotten() {
 }
 
 #[test]
+fn examining_finds_what_loading_would_and_changes_nothing() {
+    let (dir, state, bytes, frames) = written(2);
+    assert_eq!(FileStore::examine(dir.path()).unwrap(), Some(state));
+    let torn = &bytes[..frames[2].end - 1];
+    fs::write(store(&dir).path, torn).unwrap();
+    assert_eq!(FileStore::examine(dir.path()).unwrap().unwrap().version, 1);
+    assert_eq!(fs::read(store(&dir).path).unwrap(), torn, "cutting is for the server");
+    fs::remove_dir_all(dir.path().join("catalog")).unwrap();
+    assert_eq!(FileStore::examine(dir.path()).unwrap(), None);
+    assert!(!dir.path().join("catalog").exists());
+    fs::create_dir_all(dir.path().join("streams/some-uuid")).unwrap();
+    let lost = FileStore::examine(dir.path()).unwrap_err();
+    assert_eq!(lost.damage(), Some((store(&dir).path.as_path(), 0)));
+}
+
+#[test]
 fn after_a_failed_write_nothing_is_appended_until_a_restart() {
     let (dir, state, _, _) = written(1);
     let mut store = store(&dir);
     store.load().unwrap();
-    let good = store.log.as_ref().unwrap().file.try_clone().unwrap();
     // A handle that cannot write stands for a disk that does not.
-    store.log.as_mut().unwrap().file = File::open(&store.path).unwrap();
-    assert!(matches!(store.append(&event(5)), Err(StoreError::Io { .. })));
+    let bad = BlockingFile::open(&store.path).unwrap();
+    let good = std::mem::replace(&mut store.log.as_mut().unwrap().file, bad);
+    assert!(matches!(store.append(&event(5)), Err(StoreError::Disk(_))));
     store.log.as_mut().unwrap().file = good;
     assert!(matches!(store.append(&event(5)), Err(StoreError::Poisoned { .. })));
     assert_eq!(self::store(&dir).load().unwrap(), state);

@@ -80,7 +80,8 @@ pub(super) struct Put {
     in_flight: Option<u32>,
 
     /// Give up on a batch that the server has refused for so long
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s",
+          value_parser = humantime::parse_duration)]
     retry_for: Duration,
 
     #[command(flatten)]

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::limits::parse_limits;
 use super::shape;
-use crate::base::limits::{RECORD_BYTES_MAX, RETENTION_HOURS_MAX};
+use crate::base::limits::{RECORD_BYTES_MAX, RETENTION_HOURS_MAX, STREAM_SHARDS_MAX};
 use crate::base::stream::{Durability, ShardLimits, StreamOptions};
 use crate::cli::connect::Server;
 use crate::cli::failure::Failure;
@@ -18,7 +18,8 @@ pub(in crate::cli) struct Create {
     name: String,
 
     /// Number of shards
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=STREAM_SHARDS_MAX as i64))]
     shards: u32,
 
     /// What each shard admits: `aws`, `off`, or single values

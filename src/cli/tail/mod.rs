@@ -41,7 +41,8 @@ pub(super) struct Tail {
     ///
     /// T is RFC 3339 (2026-01-31T12:00:00Z), seconds or milliseconds since 1970, or a time ago such
     /// as -10m. [default: latest, or trim-horizon with --no-follow]
-    #[arg(long, value_name = "POSITION", value_parser = from::parse_from, allow_hyphen_values = true)]
+    #[arg(long, value_name = "POSITION", allow_hyphen_values = true,
+          value_parser = from::parse_from)]
     from: Option<From>,
 
     /// Read as this enhanced fan-out consumer: the server pushes
