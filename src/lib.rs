@@ -77,7 +77,7 @@
 //!   `log` and `catalog` read and write through `disk::blocking`, at boot, in the offline tools and
 //!   on threads beside the executors; `native` moves bytes that its sockets already have.
 //! - No lock and no shared counter on the data path. Cores share mailboxes, the catalog's immutable
-//!   view, and what a stop needs to know.
+//!   view, and what a stop and the pulse that keeps cores awake need to know.
 //! - No queue in a subscription: a slow one holds a cursor and reads from disk again. The bounds of
 //!   everything else stand in `base::limits` with their reasons.
 //! - No callback upwards: what a floor causes above it is an effect or a message that it returns.

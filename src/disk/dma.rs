@@ -147,7 +147,11 @@ pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'stat
 }
 
 fn io_error(error: GlommioError<()>) -> io::Error {
-    error.into()
+    match error {
+        // glommio's own conversion keeps the text and drops the error number.
+        GlommioError::EnhancedIoError { source, .. } => source,
+        other => other.into(),
+    }
 }
 
 /// A part of bytes that somebody else keeps too: in memory since they were written, or read.

@@ -82,15 +82,16 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Sends what credit, quota and connection allow.
-    pub(super) fn pump(&mut self, shard: &Shard, now: Now, effects: &mut Effects) {
-        while !self.reading
-            && !self.blocked
-            && self.credit > 0
-            && self.quota.available(now.mono) > 0
-        {
+    /// Sends what credit, quota and connection allow, up to [`PUSHES_PER_PUMP`]: in between its
+    /// connection says whether it takes that much. True when there is more.
+    pub(super) fn pump(&mut self, shard: &Shard, now: Now, effects: &mut Effects) -> bool {
+        for _ in 0..PUSHES_PER_PUMP {
+            let stopped = self.reading || self.blocked || self.credit <= 0;
+            if stopped || self.quota.available(now.mono) == 0 {
+                return false;
+            }
             match shard.source(self.cursor) {
-                ReadSource::Tip => return,
+                ReadSource::Tip => return false,
                 ReadSource::Tail => self.push_tail(shard, now, effects),
                 ReadSource::Segment(place) => {
                     let wanted = Wanted {
@@ -105,6 +106,7 @@ impl Subscription {
                 }
             }
         }
+        true
     }
 
     /// One push of batches in memory.
@@ -167,6 +169,9 @@ impl Subscription {
         });
     }
 }
+
+/// Pushes, each of a MiB or one batch, before the connection is asked.
+const PUSHES_PER_PUMP: usize = 2;
 
 /// What a read from a segment brought.
 #[derive(Debug)]

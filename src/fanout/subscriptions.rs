@@ -1,6 +1,6 @@
 //! All subscriptions to the shards of a core.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
@@ -18,6 +18,8 @@ pub struct Subscriptions {
     free: Vec<u32>,
     by_shard: HashMap<ShardSlot, Vec<SubscriptionId>>,
     by_session: HashMap<SessionId, Vec<SubscriptionId>>,
+    /// Connections that have enough to send.
+    blocked_sessions: HashSet<SessionId>,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +79,7 @@ impl Subscriptions {
             credit: i64::try_from(new.credit).unwrap_or(i64::MAX),
             quota: ShardOut::consumer(&shard.options().limits, now.mono),
             reading: false,
-            blocked: false,
+            blocked: self.blocked_sessions.contains(&session),
             new,
         });
         self.by_shard.entry(slot).or_default().push(id);
@@ -115,6 +117,7 @@ impl Subscriptions {
 
     /// Closes all subscriptions of a connection that has gone.
     pub fn close_session(&mut self, session: SessionId) {
+        self.blocked_sessions.remove(&session);
         for id in self.by_session.remove(&session).unwrap_or_default() {
             self.remove(id);
         }
@@ -141,6 +144,11 @@ impl Subscriptions {
 
     /// A connection has enough to send, or can take more again.
     pub fn set_blocked(&mut self, session: SessionId, blocked: bool, slots: &mut Vec<ShardSlot>) {
+        if blocked {
+            self.blocked_sessions.insert(session);
+        } else {
+            self.blocked_sessions.remove(&session);
+        }
         for id in self.by_session.get(&session).cloned().unwrap_or_default() {
             if let Some(subscription) = self.get_mut(id) {
                 subscription.blocked = blocked;
@@ -149,15 +157,22 @@ impl Subscriptions {
         }
     }
 
-    /// Sends what can be sent to all subscriptions of a shard.
-    pub fn pump(&mut self, slot: ShardSlot, shard: &Shard, now: Now, effects: &mut Effects) {
-        let Some(ids) = self.by_shard.get(&slot) else { return };
-        for id in ids {
+    /// Sends what can be sent now to all subscriptions of a shard. True when there is more.
+    pub fn pump(
+        &mut self,
+        slot: ShardSlot,
+        shard: &Shard,
+        now: Now,
+        effects: &mut Effects,
+    ) -> bool {
+        let mut more = false;
+        for id in self.by_shard.get(&slot).into_iter().flatten() {
             let place = &mut self.places[id.index as usize];
             if let Some(subscription) = &mut place.subscription {
-                subscription.pump(shard, now, effects);
+                more |= subscription.pump(shard, now, effects);
             }
         }
+        more
     }
 
     /// Shards with subscriptions, for the regular look at quotas that have filled up again.

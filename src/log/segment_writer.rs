@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::aligned::{round_down, round_up};
 use crate::base::ids::{Millis, Seq, ShardKey, Term};
-use crate::base::limits::{SEGMENT_BYTES, SEGMENT_WRITE_BYTES};
+use crate::base::limits::SEGMENT_BYTES;
 use crate::disk::dma::{SharedBuf, WriteBuf};
 use crate::log::index::SegmentIndex;
 use crate::log::layout;
@@ -149,6 +149,12 @@ impl SegmentWriter {
         self.index.end()
     }
 
+    /// Whether the segment has a file.
+    #[must_use]
+    pub fn is_created(&self) -> bool {
+        self.created
+    }
+
     /// Whether a write is in flight.
     #[must_use]
     pub fn is_writing(&self) -> bool {
@@ -173,15 +179,16 @@ impl SegmentWriter {
         self.created_at
     }
 
-    /// The next piece: of `batches`, which continue at [`SegmentWriter::written`], as much as
+    /// The next piece of at most `piece_bytes` (whole blocks): of `batches`, which continue at [`SegmentWriter::written`], as much as
     /// fits. `None` when there is nothing to write.
     pub fn plan<'a>(
         &mut self,
         now: Millis,
+        piece_bytes: usize,
         batches: impl Iterator<Item = &'a MemoryBatch>,
     ) -> Option<SegmentWrite> {
         assert!(self.pending.is_none(), "one write-behind of a shard at a time");
-        let mut piece = Piece::new(self, now);
+        let mut piece = Piece::new(self, now, piece_bytes);
         for batch in batches {
             if piece.is_full() || piece.end_offset >= SEGMENT_BYTES {
                 break;
@@ -213,11 +220,6 @@ impl SegmentWriter {
         self.batch_written = pending.batch_written;
         self.unsynced_bytes += pending.bytes;
         self.created = true;
-    }
-
-    /// The planned write failed and changed nothing that counts: the same piece is planned again.
-    pub fn abandon(&mut self) {
-        self.pending = None;
     }
 
     /// All completed writes are synced.
@@ -257,8 +259,8 @@ struct Piece {
 }
 
 impl Piece {
-    fn new(writer: &SegmentWriter, now: Millis) -> Piece {
-        let mut buffer = WriteBuf::alloc(SEGMENT_WRITE_BYTES);
+    fn new(writer: &SegmentWriter, now: Millis, piece_bytes: usize) -> Piece {
+        let mut buffer = WriteBuf::alloc(piece_bytes);
         let used = if writer.created {
             buffer.bytes_mut()[..writer.head.len()].copy_from_slice(&writer.head);
             writer.head.len()
@@ -278,14 +280,14 @@ impl Piece {
     }
 
     fn is_full(&self) -> bool {
-        self.used == SEGMENT_WRITE_BYTES
+        self.used == self.buffer.bytes().len()
     }
 
     /// Takes what fits of the next batch.
     fn take(&mut self, batch: &MemoryBatch) {
         assert_eq!(batch.base, self.next, "write-behind follows the shard's order");
         let rest = &batch.bytes()[self.batch_written as usize..];
-        let n = rest.len().min(SEGMENT_WRITE_BYTES - self.used);
+        let n = rest.len().min(self.buffer.bytes().len() - self.used);
         self.buffer.bytes_mut()[self.used..self.used + n].copy_from_slice(&rest[..n]);
         self.used += n;
         self.new_bytes += n as u64;

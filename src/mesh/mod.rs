@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -73,6 +73,12 @@ impl<T> Endpoint<T> {
         self.inboxes[usize::from(from.0)].pop()
     }
 
+    /// Whether a message waits.
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        self.inboxes.iter().any(|inbox| !inbox.is_empty())
+    }
+
     /// Wakes this core itself, once it has gone round its executor.
     pub fn ring_self(&self) {
         self.bell.ring();
@@ -114,8 +120,10 @@ impl Bell {
         let mut count = 0u64;
         // SAFETY: an eventfd gives 8 bytes.
         unsafe { libc::read(self.eventfd.as_raw_fd(), (&raw mut count).cast(), 8) };
-        // After the read: a message posted in between rings again.
+        // After the read: a message posted in between rings again. The fence keeps the receives
+        // that follow behind the store, or a message could come between them and not ring.
         self.rung.store(false, Ordering::Release);
+        fence(Ordering::SeqCst);
     }
 }
 

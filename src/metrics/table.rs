@@ -74,6 +74,10 @@ pub enum Histogram {
     PutMicros,
     PushMicros,
     CatchUpMicros,
+    /// Write-behind.
+    SegmentWriteMicros,
+    /// Write-behind.
+    SegmentSyncMicros,
 }
 
 impl Counter {
@@ -209,9 +213,17 @@ impl Gauge {
 
 impl Histogram {
     /// Every histogram, in the order of their cells.
-    pub const ALL: [Histogram; 5] = {
+    pub const ALL: [Histogram; 7] = {
         use Histogram::*;
-        [CommitMicros, CommitBatches, PutMicros, PushMicros, CatchUpMicros]
+        [
+            CommitMicros,
+            CommitBatches,
+            PutMicros,
+            PushMicros,
+            CatchUpMicros,
+            SegmentWriteMicros,
+            SegmentSyncMicros,
+        ]
     };
 
     /// Its line of the table.
@@ -233,6 +245,12 @@ impl Histogram {
             }
             Histogram::CatchUpMicros => {
                 ("shardway_catch_up_us", Micros, "One read from a segment file.")
+            }
+            Histogram::SegmentWriteMicros => {
+                ("shardway_segment_write_us", Micros, "One piece of write-behind.")
+            }
+            Histogram::SegmentSyncMicros => {
+                ("shardway_segment_sync_us", Micros, "One sync of a segment file.")
             }
         };
         Metric { name, unit, help }

@@ -9,8 +9,9 @@ use crate::native::pending::Pending;
 use crate::native::session::Session;
 use crate::native::sessions::{Outgoing, Sessions};
 use crate::service::{Core, Message};
+use crate::wire::Decode;
 use crate::wire::error::ErrorFrame;
-use crate::wire::frame::{Opcode, write_frame, write_frame_with_body};
+use crate::wire::frame::{FrameHeader, Opcode, write_frame, write_frame_with_body};
 use crate::wire::put::{PutRun, write_put_answer};
 use crate::wire::read::GetAnswer;
 use crate::wire::subscribe::{Push, SubscribeAnswer, SubscriptionEnd};
@@ -58,8 +59,16 @@ impl Sessions {
     pub fn frame(&mut self, id: SessionId, bytes: &[u8]) {
         let stopping = self.is_stopping();
         let Some(session) = self.get_mut(id) else { return };
+        let (header, payload) = bytes.split_first_chunk().expect("a core sends whole frames");
+        let header = FrameHeader::decode(header).expect("a core sends right frames");
+        if header.opcode == Opcode::SubscriptionEnd
+            && let Ok(end) = SubscriptionEnd::decode(payload)
+        {
+            session.subscriptions.remove(&end.subscription);
+        }
         session.outbound.frames(|out| out.extend_from_slice(bytes));
-        if !is_unasked(bytes) {
+        if !matches!(header.opcode, Opcode::Push | Opcode::SubscriptionEnd) {
+            forget_request(session, header.correlation, header.opcode == Opcode::Error);
             Self::answered(stopping, session);
         }
         self.touch(id);
@@ -81,6 +90,13 @@ impl Sessions {
             session.subscriptions.remove(subscription);
         }
         write_effect(session, &effect, effects);
+        match &effect {
+            Effect::Failed { correlation, .. } => forget_request(session, *correlation, true),
+            Effect::Subscribed { correlation, .. } | Effect::GetDone { correlation, .. } => {
+                forget_request(session, *correlation, false);
+            }
+            _ => {}
+        }
         if !unasked {
             Self::answered(stopping, session);
         }
@@ -132,10 +148,15 @@ fn session_of(effect: &Effect) -> SessionId {
     }
 }
 
-/// Whether a whole frame is one that the server sends without being asked.
-fn is_unasked(frame: &[u8]) -> bool {
-    let opcode = u16::from_le_bytes([frame[4], frame[5]]);
-    opcode == Opcode::Push as u16 || opcode == Opcode::SubscriptionEnd as u16
+/// A request was answered: it is not on its way any more. A failed subscribe has no number.
+fn forget_request(session: &mut Session, correlation: u64, failed: bool) {
+    session.gets.retain(|get| *get != correlation);
+    if let Some(at) = session.subscribing.iter().position(|(asked, _)| *asked == correlation) {
+        let (_, wire_id) = session.subscribing.swap_remove(at);
+        if failed {
+            session.subscriptions.remove(&wire_id);
+        }
+    }
 }
 
 fn write_effect(session: &mut Session, effect: &Effect, effects: &Effects) {

@@ -81,7 +81,8 @@ impl Sessions {
         if !session.greeted {
             return self.serve_hello(core, session, header, payload, rest);
         }
-        if session.in_flight >= CONNECTION_IN_FLIGHT_MAX {
+        let too_many_gets = header.opcode == Opcode::Get && session.gets.len() >= GETS_MAX;
+        if session.in_flight >= CONNECTION_IN_FLIGHT_MAX || too_many_gets {
             return Step::Later;
         }
         if self.is_stopping() {
@@ -132,7 +133,8 @@ impl Sessions {
         }
         let wanted = hello.wanted_core;
         let elsewhere = wanted != ANY_CORE && wanted != self.me && wanted.0 < self.cores;
-        if elsewhere && self.hand_over(session, wanted, header.correlation, rest).is_ok() {
+        if elsewhere {
+            session.handover = Some((wanted, header.correlation, rest.to_vec()));
             return Step::HandedOver;
         }
         self.greet(session, header.correlation);
@@ -293,7 +295,9 @@ impl Sessions {
         let Get { limit, bytes_max, wait_ms, .. } = get;
         let shard = (claims.shard.stream, claims.shard.number);
         let operation = ShardOperation::Get { claims, limit, bytes_max, wait_ms };
-        self.ask_shard(core, session, r, shard, operation)
+        self.ask_shard(core, session, r, shard, operation)?;
+        session.gets.push(r.correlation);
+        Ok(())
     }
 
     fn subscribe(
@@ -303,6 +307,10 @@ impl Sessions {
         r: &Request<'_>,
     ) -> Result<(), Refused> {
         let s = Subscribe::decode(r.payload)?;
+        if session.subscriptions.contains_key(&s.subscription) {
+            let why = format!("subscription {} is open on this connection already", s.subscription);
+            return Err(ApiError::invalid(why).into());
+        }
         if session.subscriptions.len() >= CONNECTION_SUBSCRIPTIONS_MAX {
             let why =
                 format!("a connection has at most {CONNECTION_SUBSCRIPTIONS_MAX} subscriptions");
@@ -316,7 +324,8 @@ impl Sessions {
         let home = home_core(ShardKey { stream: s.stream, number: s.shard }, self.cores);
         let operation = ShardOperation::Subscribe { new, position: s.position };
         self.ask_shard(core, session, r, (s.stream, s.shard), operation)?;
-        session.subscriptions.entry(s.subscription).or_insert(home);
+        session.subscriptions.insert(s.subscription, home);
+        session.subscribing.push((r.correlation, s.subscription));
         Ok(())
     }
 
@@ -401,6 +410,9 @@ impl Sessions {
         self.outgoing.push(Outgoing { to: CoreId(0), message: Message::Control(request) });
     }
 }
+
+/// Gets of one connection on their way: each may bring a MiB that waits to be sent.
+const GETS_MAX: usize = 64;
 
 /// Requests about a subscription find it by its connection, not by its shard.
 fn any_shard() -> ShardKey {

@@ -66,17 +66,9 @@ impl Inbound {
         &self.bytes
     }
 
-    /// Room behind the kept bytes for the rest of a frame of `frame_bytes`; the caller says with
-    /// [`Inbound::filled`] how much of it was used.
-    pub fn room(&mut self, frame_bytes: usize) -> &mut [u8] {
-        let len = self.bytes.len();
-        self.bytes.resize(frame_bytes.max(len), 0);
-        &mut self.bytes[len..]
-    }
-
-    /// `used` bytes of the room were filled.
-    pub fn filled(&mut self, before: usize, used: usize) {
-        self.bytes.truncate(before + used);
+    /// The buffer of the kept bytes, to receive behind them.
+    pub fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
     }
 }
 

@@ -33,6 +33,16 @@ pub struct Session {
     pub(super) interest: (bool, bool),
     /// Close once everything is sent.
     pub(super) closing: bool,
+    /// The client sends no more: close when everything is answered.
+    pub(super) finished: bool,
+    /// Goes to that core, with the correlation of its hello and the bytes behind it.
+    pub(super) handover: Option<(CoreId, u64, Vec<u8>)>,
+    /// Subscribes on their way: correlation and the client's number.
+    pub(super) subscribing: Vec<(u64, u32)>,
+    /// Gets on their way.
+    pub(super) gets: Vec<u64>,
+    /// The permit that a large frame waits for, in bytes.
+    pub(super) wants_permit: usize,
     /// Declared bytes of the frame that is arriving, held against the core's permit.
     pub(super) permit: usize,
 }
@@ -56,6 +66,11 @@ impl Session {
             wants_write: false,
             interest: (true, false),
             closing: false,
+            finished: false,
+            handover: None,
+            subscribing: Vec::new(),
+            gets: Vec::new(),
+            wants_permit: 0,
             permit: 0,
         }
     }

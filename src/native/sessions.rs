@@ -6,14 +6,16 @@ use std::os::fd::AsFd;
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{CoreId, SessionId};
-use crate::base::limits::{CONNECTION_OUT_BYTES_MAX, PARTIAL_FRAMES_BYTES_MAX, RECEIVE_BYTES};
+use crate::base::limits::{
+    CONNECTION_OUT_BYTES_MAX, FRAME_HEADER_BYTES, PARTIAL_FRAMES_BYTES_MAX, RECEIVE_BYTES,
+};
 use crate::metrics::Counter;
 use crate::native::dispatch::Step;
 use crate::native::inbound::{Front, front};
 use crate::native::outbound::Flushed;
 use crate::native::pending::PendingPuts;
 use crate::native::session::Session;
-use crate::net::{Poller, Received, Socket, Token};
+use crate::net::{Poller, Ready, Received, Socket, Token};
 use crate::service::{Core, Message};
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::{Opcode, write_frame};
@@ -51,6 +53,9 @@ struct Place {
     generation: u32,
     session: Option<Box<Session>>,
 }
+
+/// A hello, with its header.
+const HELLO_FRAME_MAX: usize = 1024 + FRAME_HEADER_BYTES;
 
 /// The first token that belongs to a connection; the runtime keeps those below.
 pub const FIRST_TOKEN: u64 = 16;
@@ -122,20 +127,18 @@ impl Sessions {
     }
 
     /// The connection behind a token is ready.
-    pub fn ready(
-        &mut self,
-        core: &mut Core,
-        poller: &Poller,
-        now: Now,
-        token: Token,
-        readable: bool,
-    ) {
-        let Some(mut session) = self.take(id_of(self.me, token)) else { return };
+    pub fn ready(&mut self, core: &mut Core, poller: &Poller, now: Now, event: &Ready) {
+        let Some(mut session) = self.take(id_of(self.me, event.token)) else { return };
         if session.wants_write {
             self.flush(core, &mut session);
         }
-        if readable && !session.stalled && !session.closing {
+        if event.readable && !session.stalled && !session.closing && !session.finished {
             self.receive(core, now, &mut session);
+        } else if event.broken {
+            // Nobody looks at what it sent, and it will be reported again and again.
+            session.outbound = super::outbound::Outbound::default();
+            session.wants_write = false;
+            session.closing = true;
         }
         self.settle(core, poller, session);
     }
@@ -173,7 +176,7 @@ impl Sessions {
         loop {
             let received = session.socket.receive(&mut scratch[kept..])?;
             let Received::Bytes(n) = received else {
-                session.closing |= received == Received::Closed;
+                session.finished |= received == Received::Closed;
                 break;
             };
             let filled = kept + n;
@@ -208,18 +211,16 @@ impl Sessions {
         };
         if session.permit == 0 {
             if self.permits_used + frame_bytes > PARTIAL_FRAMES_BYTES_MAX {
+                session.wants_permit = frame_bytes;
                 self.stall(core, session);
                 return Ok(());
             }
+            session.wants_permit = 0;
             session.permit = frame_bytes;
             self.permits_used += frame_bytes;
         }
-        let before = session.inbound.len();
-        let room = session.inbound.room(frame_bytes);
-        let received = session.socket.receive(room);
-        let used = if let Ok(Received::Bytes(n)) = received { n } else { 0 };
-        session.inbound.filled(before, used);
-        session.closing |= received? == Received::Closed;
+        let received = session.socket.receive_behind(session.inbound.bytes_mut(), frame_bytes)?;
+        session.finished |= received == Received::Closed;
         if session.inbound.len() == frame_bytes {
             return self.serve_kept(core, now, session);
         }
@@ -257,9 +258,20 @@ impl Sessions {
     ) -> usize {
         let mut used = 0;
         while !session.closing {
+            // Answers that nobody takes must not grow with what is asked.
+            if session.outbound.waiting() >= CONNECTION_OUT_BYTES_MAX {
+                self.stall(core, session);
+                return used;
+            }
             let (header, frame_bytes) = match front(&bytes[used..]) {
                 Ok(Front::Frame(header, frame_bytes)) => (header, frame_bytes),
-                Ok(Front::Partial(_)) => return used,
+                Ok(Front::Partial(frame_bytes)) => {
+                    if !session.greeted && frame_bytes > HELLO_FRAME_MAX {
+                        self.refuse(core, session, 0, "the first frame must be a hello");
+                        return bytes.len();
+                    }
+                    return used;
+                }
                 Err(error) => {
                     self.refuse(core, session, 0, &error.to_string());
                     return bytes.len();
@@ -304,6 +316,13 @@ impl Sessions {
             let generation = self.places[index as usize].generation;
             let id = SessionId { core: self.me, index, generation };
             let Some(mut session) = self.take(id) else { continue };
+            let no_permit = self.permits_used + session.wants_permit > PARTIAL_FRAMES_BYTES_MAX;
+            let no_taker = session.outbound.waiting() > CONNECTION_OUT_BYTES_MAX / 2;
+            if no_permit || no_taker {
+                self.stalled.push(index);
+                self.places[index as usize].session = Some(session);
+                continue;
+            }
             session.stalled = false;
             if self.serve_kept(core, now, &mut session).is_err() {
                 session.closing = true;
@@ -311,6 +330,7 @@ impl Sessions {
             self.settle(core, poller, session);
         }
         if self.stalled.is_empty() {
+            // Keeps the allocation.
             self.stalled = waiting;
         }
     }
@@ -339,6 +359,10 @@ impl Sessions {
 
     /// Puts a session back where it was, or closes it when it is done.
     fn settle(&mut self, core: &mut Core, poller: &Poller, mut session: Box<Session>) {
+        if session.handover.is_some() {
+            return self.hand_over(poller, session);
+        }
+        session.closing |= session.finished && session.in_flight == 0;
         if session.closing {
             self.flush(core, &mut session);
             if session.outbound.waiting() == 0 || !session.wants_write {
@@ -347,6 +371,7 @@ impl Sessions {
         }
         let read = !session.stalled
             && !session.closing
+            && !session.finished
             && session.outbound.waiting() < CONNECTION_OUT_BYTES_MAX;
         let interest = (read, session.wants_write);
         if interest != session.interest {
@@ -439,18 +464,16 @@ impl Sessions {
     }
 
     /// Gives a socket away to the core that its client wants.
-    pub(super) fn hand_over(
-        &mut self,
-        session: &mut Session,
-        to: CoreId,
-        hello: u64,
-        rest: &[u8],
-    ) -> io::Result<()> {
-        let socket = session.socket.try_clone()?;
-        let message = Message::Handover { socket, hello, received: rest.to_vec() };
-        self.outgoing.push(Outgoing { to, message });
-        session.closing = true;
-        Ok(())
+    fn hand_over(&mut self, poller: &Poller, mut session: Box<Session>) {
+        let (to, hello, received) = session.handover.take().expect("only then it is called");
+        self.places[session.id.index as usize].generation += 1;
+        self.free.push(session.id.index);
+        let Session { socket, .. } = *session;
+        // The registration would outlive this core's descriptor: the other core has the socket.
+        if poller.remove(&socket).is_ok() {
+            let message = Message::Handover { socket, hello, received };
+            self.outgoing.push(Outgoing { to, message });
+        }
     }
 
     /// No new requests: those in flight are answered, then every connection is closed.

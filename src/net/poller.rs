@@ -18,6 +18,8 @@ pub struct Ready {
     pub readable: bool,
     /// Bytes can be written again.
     pub writable: bool,
+    /// The connection is gone in both directions. Reported whatever is waited for.
+    pub broken: bool,
 }
 
 /// Readiness of many descriptors, level-triggered.
@@ -103,6 +105,7 @@ impl Poller {
                 token: Token(event.u64),
                 readable: events & (libc::EPOLLIN | libc::EPOLLRDHUP) != 0 || broken,
                 writable: events & libc::EPOLLOUT != 0 || broken,
+                broken,
             }
         }));
         Ok(())

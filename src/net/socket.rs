@@ -69,6 +69,31 @@ impl Socket {
         }
     }
 
+    /// Receives behind the bytes of a buffer, until that has `upto` bytes at most.
+    pub fn receive_behind(&self, bytes: &mut Vec<u8>, upto: usize) -> io::Result<Received> {
+        let len = bytes.len();
+        let room = upto.checked_sub(len).filter(|room| *room > 0).expect("a receive has room");
+        bytes.reserve_exact(room);
+        loop {
+            let behind = bytes.spare_capacity_mut().as_mut_ptr().cast();
+            // SAFETY: `room` bytes behind `len` are reserved, and the kernel writes at most that.
+            let n = unsafe { libc::recv(self.0.as_raw_fd(), behind, room, libc::MSG_DONTWAIT) };
+            if n > 0 {
+                // SAFETY: the kernel has filled `n` bytes behind `len`.
+                unsafe { bytes.set_len(len + n as usize) };
+                return Ok(Received::Bytes(n as usize));
+            }
+            if n == 0 {
+                return Ok(Received::Closed);
+            }
+            match io::Error::last_os_error() {
+                e if e.kind() == io::ErrorKind::WouldBlock => return Ok(Received::Nothing),
+                e if e.kind() == io::ErrorKind::Interrupted => {}
+                e => return Err(e),
+            }
+        }
+    }
+
     /// Sends as much of `parts` as fits now, in one system call.
     pub fn send(&self, parts: &mut IoVecs<'_>) -> io::Result<Sent> {
         loop {

@@ -2,27 +2,27 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
 use crate::disk::blocking as files;
 use crate::disk::dma::{DirectFile, WriteSync, blocking};
 use crate::log::segment_writer::SegmentWrite;
 use crate::log::staging::ShardSlot;
+use crate::metrics::Histogram;
 use crate::runtime::state::{CoreState, Phase};
 use crate::service::write_behind::Work;
 
-/// Segments kept open for writing.
-const OPEN_FILES_MAX: usize = 1024;
-/// How long a full disk is left alone before the same piece is tried again.
+/// How long a full disk is left alone before the same work is tried again.
 const FULL_DISK_PAUSE: Duration = Duration::from_millis(500);
 
 /// See the module.
 #[derive(Debug)]
 struct Behind {
     state: Rc<CoreState>,
-    open: HashMap<ShardSlot, (std::path::PathBuf, DirectFile)>,
+    open: HashMap<ShardSlot, (PathBuf, DirectFile)>,
     next: usize,
 }
 
@@ -35,115 +35,106 @@ pub async fn write_behind(state: Rc<CoreState>) {
             let mut domain = behind.state.domain.borrow_mut();
             domain.core.next_work(Now::read(), behind.next, draining)
         };
-        match work {
-            Some(work) => {
-                if let Err(error) = behind.work(work).await {
-                    behind.state.fail(&format!("segment write failed: {error}"));
-                    return;
-                }
-            }
+        let outcome = match work {
+            Some(work) => behind.work(work).await,
             None if draining => return behind.finish().await,
             None if behind.state.phase.get() == Phase::Done => return,
-            None => behind.state.behind_due.wait().await,
+            None => {
+                behind.state.behind_due.wait().await;
+                behind.close_gone().await
+            }
+        };
+        if let Err(error) = outcome {
+            behind.state.fail(&format!("segment write failed: {error}"));
+            return;
         }
     }
 }
 
 impl Behind {
+    /// Does a piece of work, again and again while there is no space for it. Nothing that was
+    /// acknowledged waits for it: the journal has it.
     async fn work(&mut self, work: Work) -> io::Result<()> {
+        let slot = work.slot();
+        loop {
+            let outcome = self.attempt(&work).await;
+            if !self.state.domain.borrow().core.is_open(slot) {
+                // Its stream was deleted meanwhile: what this work has made must go too.
+                return self.forget(slot, &work).await;
+            }
+            match outcome {
+                Ok(()) => return self.accept_again(),
+                Err(error) if is_short(&error) => self.run_short(&error).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt(&mut self, work: &Work) -> io::Result<()> {
+        let started = Instant::now();
         match work {
             Work::Write(slot, write) => {
                 self.next = slot.0 as usize + 1;
-                self.write(slot, write).await
-            }
-            Work::Sync(slot, path, end) => {
-                self.file(slot, &path).await?.sync().await?;
-                self.state.domain.borrow_mut().core.sync_done(slot, end);
-                // The journal may have a free file now, and puts may have room.
-                self.state.commit_due.notify();
-                Ok(())
-            }
-            Work::Seal(slot, path, index) => {
-                self.close(slot).await?;
-                save_index(path, index).await?;
-                self.state.domain.borrow_mut().core.seal_done(slot);
-                Ok(())
-            }
-        }
-    }
-
-    async fn write(&mut self, slot: ShardSlot, write: SegmentWrite) -> io::Result<()> {
-        loop {
-            let written = self.try_write(slot, &write).await;
-            if self.after_write(slot, &write, written)? {
-                return Ok(());
-            }
-            if self.state.phase.get() != Phase::Serving {
-                return Err(io::Error::other("the disk is full; the journal keeps what is left"));
-            }
-            glommio::timer::sleep(FULL_DISK_PAUSE).await;
-        }
-    }
-
-    /// The consequences of a write. False: the disk is full, and it has to be tried again.
-    fn after_write(
-        &self,
-        slot: ShardSlot,
-        write: &SegmentWrite,
-        written: io::Result<()>,
-    ) -> io::Result<bool> {
-        let mut domain = self.state.domain.borrow_mut();
-        match written {
-            Ok(()) => {
-                domain.core.write_done(slot, write);
-                if domain.core.is_refusing() {
-                    tracing::info!("there is space again: puts are accepted");
-                    domain.core.accept_again();
-                }
-                let was_behind = domain.sessions.has_stalled() || domain.core.is_parking();
-                if was_behind {
+                self.write(*slot, write).await?;
+                let mut domain = self.state.domain.borrow_mut();
+                domain.core.metrics.record(Histogram::SegmentWriteMicros, micros_since(started));
+                domain.core.write_done(*slot, write);
+                if domain.sessions.has_stalled() || domain.core.is_parking() {
                     self.state.finish_turn(&mut domain, Now::read());
                 }
-                Ok(true)
             }
-            // Nothing that was acknowledged depends on it: the journal has it.
-            Err(error) if is_full(&error) => {
-                if !domain.core.is_refusing() {
-                    tracing::warn!(%error, "the disk is full: puts are refused");
-                }
-                let why = format!("the disk of {} is full", self.state.data_dir.display());
-                domain.core.refuse(why);
-                Ok(false)
+            Work::Sync(slot, path, end) => {
+                self.file(*slot, path).await?.sync().await?;
+                let mut domain = self.state.domain.borrow_mut();
+                domain.core.metrics.record(Histogram::SegmentSyncMicros, micros_since(started));
+                domain.core.sync_done(*slot, *end);
+                // The journal may have a free file now, and puts may have room.
+                self.state.commit_due.notify();
             }
-            Err(error) => Err(error),
+            Work::Seal(slot, path, index) => {
+                self.close(*slot).await?;
+                save_index(path.clone(), index.clone()).await?;
+                self.state.domain.borrow_mut().core.seal_done(*slot);
+            }
         }
+        Ok(())
     }
 
-    async fn try_write(&mut self, slot: ShardSlot, write: &SegmentWrite) -> io::Result<()> {
+    async fn write(&mut self, slot: ShardSlot, write: &SegmentWrite) -> io::Result<()> {
         if write.creates {
             self.close(slot).await?;
             let dir = write.path.parent().expect("segments lie in a directory").to_owned();
             let made = dir.clone();
             blocking(move || files::create_dir_durable(&made)).await.map_err(cause)?;
             let file = DirectFile::open_or_create(&write.path, WriteSync::None).await?;
+            self.keep_open(slot, &write.path, file).await?;
             // Before anything in it counts as durable, its name does.
             blocking(move || files::sync_dir(&dir)).await.map_err(cause)?;
-            self.open.insert(slot, (write.path.clone(), file));
         }
         self.file(slot, &write.path).await?.write(&write.buffer, write.offset).await
     }
 
-    async fn file(&mut self, slot: ShardSlot, path: &std::path::Path) -> io::Result<&DirectFile> {
+    async fn file(&mut self, slot: ShardSlot, path: &Path) -> io::Result<&DirectFile> {
         if self.open.get(&slot).is_none_or(|(open, _)| open != path) {
             self.close(slot).await?;
-            if self.open.len() >= OPEN_FILES_MAX {
-                let other = *self.open.keys().next().expect("it is full");
-                self.close(other).await?;
-            }
             let file = DirectFile::open(path, WriteSync::None).await?;
-            self.open.insert(slot, (path.to_owned(), file));
+            self.keep_open(slot, path, file).await?;
         }
         Ok(&self.open[&slot].1)
+    }
+
+    async fn keep_open(
+        &mut self,
+        slot: ShardSlot,
+        path: &Path,
+        file: DirectFile,
+    ) -> io::Result<()> {
+        while self.open.len() >= self.state.open_segments_max {
+            let other = *self.open.keys().next().expect("it is full");
+            self.close(other).await?;
+        }
+        self.open.insert(slot, (path.to_owned(), file));
+        Ok(())
     }
 
     async fn close(&mut self, slot: ShardSlot) -> io::Result<()> {
@@ -151,6 +142,60 @@ impl Behind {
             Some((_, file)) => file.close().await,
             None => Ok(()),
         }
+    }
+
+    /// Closes the files of deleted streams: their space is free only then.
+    async fn close_gone(&mut self) -> io::Result<()> {
+        let gone: Vec<ShardSlot> = {
+            let domain = self.state.domain.borrow();
+            self.open.keys().copied().filter(|slot| !domain.core.is_open(*slot)).collect()
+        };
+        for slot in gone {
+            self.close(slot).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops the files of a shard that is gone, and a directory that came back for them.
+    async fn forget(&mut self, slot: ShardSlot, work: &Work) -> io::Result<()> {
+        self.close(slot).await?;
+        let stream_dir = work.path().parent().and_then(Path::parent).map(Path::to_owned);
+        let stream_dir = stream_dir.expect("segments lie in their stream's directory");
+        if let Err(error) = blocking(move || files::remove_dir_all(&stream_dir)).await {
+            tracing::warn!(%error, "the next start removes the rest of a deleted stream");
+        }
+        Ok(())
+    }
+
+    /// There is too little of something: puts are refused, and the work is tried again later.
+    async fn run_short(&mut self, error: &io::Error) -> io::Result<()> {
+        let slots: Vec<ShardSlot> = self.open.keys().copied().collect();
+        for slot in slots {
+            self.close(slot).await?;
+        }
+        if self.state.phase.get() != Phase::Serving {
+            return Err(io::Error::other(format!("{error}; the journal keeps what is left")));
+        }
+        let dir = self.state.data_dir.display();
+        {
+            let mut domain = self.state.domain.borrow_mut();
+            if !domain.core.is_refusing() {
+                tracing::warn!(%error, "segments cannot be written: puts are refused");
+            }
+            domain.core.refuse(format!("{dir} takes no more data: {error}"));
+            self.state.finish_turn(&mut domain, Now::read());
+        }
+        glommio::timer::sleep(FULL_DISK_PAUSE).await;
+        Ok(())
+    }
+
+    fn accept_again(&self) -> io::Result<()> {
+        let mut domain = self.state.domain.borrow_mut();
+        if domain.core.is_refusing() {
+            tracing::info!("there is space again: puts are accepted");
+            domain.core.accept_again();
+        }
+        Ok(())
     }
 
     /// Everything is in segments: saves their indexes, so that the next boot scans nothing.
@@ -174,14 +219,20 @@ impl Behind {
     }
 }
 
-async fn save_index(path: std::path::PathBuf, index: Vec<u8>) -> io::Result<()> {
+async fn save_index(path: PathBuf, index: Vec<u8>) -> io::Result<()> {
     blocking(move || files::replace_file(&path, &index)).await.map_err(cause)
+}
+
+fn micros_since(started: Instant) -> u64 {
+    started.elapsed().as_micros() as u64
 }
 
 fn cause(error: files::DiskError) -> io::Error {
     error.source
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+/// Whether something runs out that may come back: space, quota, descriptors.
+fn is_short(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        || matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }

@@ -7,6 +7,9 @@ use crate::base::limits::{MEMLOCK_BYTES_MIN, NOFILE_MIN};
 use crate::disk::blocking;
 use crate::runtime::options::StartError;
 
+/// A connection remembers the cores that know of it in 64 bits.
+const CORES_MAX: usize = 64;
+
 /// Checks limits and kernel features.
 pub fn check(cores: usize, cpus: &[usize]) -> Result<(), StartError> {
     let memlock = limit(libc::RLIMIT_MEMLOCK);
@@ -25,6 +28,11 @@ pub fn check(cores: usize, cpus: &[usize]) -> Result<(), StartError> {
         return lacking(format!(
             "the limit of open files is {files} and at least {NOFILE_MIN} are needed; run `ulimit \
              -n 65536` first, or set LimitNOFILE= in the service file"
+        ));
+    }
+    if cores > CORES_MAX {
+        return lacking(format!(
+            "{cores} cores are asked for and {CORES_MAX} is the most; choose with --cores"
         ));
     }
     check_cpus(cpus)?;
@@ -73,6 +81,12 @@ pub fn check_direct_io(dir: &Path) -> Result<(), StartError> {
             error.source
         )),
     }
+}
+
+/// How many files and sockets this process may have open.
+#[must_use]
+pub fn open_files_max() -> usize {
+    usize::try_from(limit(libc::RLIMIT_NOFILE)).unwrap_or(usize::MAX)
 }
 
 fn limit(resource: libc::__rlimit_resource_t) -> u64 {

@@ -13,6 +13,7 @@ use crate::disk::dma::{Chunk, DirectFile, WriteSync};
 use crate::fanout::{ReadBatches, ReadJob};
 use crate::log::reader::{Selection, Wanted, select};
 use crate::runtime::state::CoreState;
+use crate::service::reads::ReadFailure;
 use crate::shard::SegmentRead;
 
 thread_local! {
@@ -51,16 +52,20 @@ async fn run(state: Rc<CoreState>, job: ReadJob) {
 }
 
 /// Reads until something wanted is found or the segment ends.
-async fn read(place: SegmentRead, wanted: &Wanted) -> Result<Result<ReadBatches, Seq>, String> {
-    let why = |error: io::Error| format!("{}: {error}", place.path.display());
+async fn read(
+    place: SegmentRead,
+    wanted: &Wanted,
+) -> Result<Result<ReadBatches, Seq>, ReadFailure> {
+    let why = |error: io::Error| ReadFailure::Damaged(format!("{}: {error}", place.path.display()));
     let file = match DirectFile::open(&place.path, WriteSync::None).await {
-        // All of it has expired, or its stream was deleted.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err(place.end)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(ReadFailure::Missing { file: place.path, end: place.end });
+        }
         other => other.map_err(why)?,
     };
     let outcome = read_file(&file, place.clone(), wanted).await;
     file.close().await.map_err(why)?;
-    outcome
+    outcome.map_err(ReadFailure::Damaged)
 }
 
 async fn read_file(
@@ -85,6 +90,10 @@ async fn read_file(
                 return Ok(Ok(ReadBatches { chunk, first, next, arrival }));
             }
             Selection::NeedMore { skip, bytes: needed } => {
+                let rest = (place.end_offset - place.offset) as usize;
+                if skip == 0 && (needed > rest || needed <= end - lead) {
+                    return Err(format!("{name}: a batch at {} is cut off", place.offset));
+                }
                 place.offset += skip as u64;
                 bytes = needed.max(CATCH_UP_READ_BYTES);
             }

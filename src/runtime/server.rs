@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use glommio::{ExecutorJoinHandle, Latency, LocalExecutorBuilder, Placement, Shares};
 
 use crate::base::clock::Now;
+use crate::base::ids::CoreId;
 use crate::base::limits::{COMMIT_BYTES_MAX, JOURNAL_FILES};
 use crate::catalog::{FileStore, State};
 use crate::disk::blocking::DirLock;
@@ -20,14 +20,16 @@ use crate::log::identity::Identity;
 use crate::log::progress::Progress;
 use crate::log::recovery::{Losses, RecoveryStats};
 use crate::mesh::{self, Endpoint};
+use crate::metrics::{Counter, Histogram};
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
 use crate::runtime::boot::{Booted, boot};
 use crate::runtime::commit::{Ring, commit};
 use crate::runtime::notify::Notify;
 use crate::runtime::options::{ServerOptions, StartError};
+use crate::runtime::pulse::{Heart, Pulse, pulsed};
 use crate::runtime::state::{CoreState, Domain, Phase, Shared, StopBell};
-use crate::runtime::{behind, control, reads, stop, turn};
+use crate::runtime::{behind, control, host, reads, stop, turn};
 use crate::service::{Core, CoreSpec, Message};
 
 /// A server in this process.
@@ -40,6 +42,7 @@ pub struct Server {
     threads: Vec<ExecutorJoinHandle<()>>,
     identity: Identity,
     options: ServerOptions,
+    _heart: Heart,
     /// Last: the data dir is free when everything else is gone.
     _lock: DirLock,
 }
@@ -67,6 +70,7 @@ struct CoreStart {
     server: [u8; 16],
     /// On core 0.
     catalog: Option<(FileStore, State)>,
+    pulse: Arc<Pulse>,
     started: mpsc::Sender<(u16, Result<(), String>)>,
 }
 
@@ -94,8 +98,10 @@ impl Server {
         let mut threads = Vec::new();
         let (started, starts) = mpsc::channel();
         let mut catalog = Some((store, catalog));
+        let pulses: Vec<Arc<Pulse>> = (0..count).map(|_| Arc::default()).collect();
         let meshes = mesh::connect(count as u16).map_err(host)?;
-        for ((spec, listener), mesh) in cores.into_iter().zip(listeners).zip(meshes) {
+        let ends = cores.into_iter().zip(listeners).zip(meshes).zip(&pulses);
+        for (((spec, listener), mesh), pulse) in ends {
             let bell = StopBell::new().map_err(host)?;
             bells.push(bell.try_clone().map_err(host)?);
             let start = CoreStart {
@@ -106,26 +112,42 @@ impl Server {
                 shared: shared.clone(),
                 server: *identity.uuid.as_bytes(),
                 catalog: catalog.take(),
+                pulse: pulse.clone(),
                 started: started.clone(),
             };
             threads.push(spawn(&options, start)?);
         }
         drop(started);
-        let server =
-            Server { address, report, shared, bells, threads, identity, options, _lock: lock };
+        let heart = Heart::start(pulses).map_err(host)?;
+        let mut server = Server {
+            address,
+            report,
+            shared,
+            bells,
+            threads,
+            identity,
+            options,
+            _heart: heart,
+            _lock: lock,
+        };
         server.wait_for_cores(&starts, count)?;
         Ok(server)
     }
 
     fn wait_for_cores(
-        &self,
+        &mut self,
         starts: &mpsc::Receiver<(u16, Result<(), String>)>,
         count: usize,
     ) -> Result<(), StartError> {
         for _ in 0..count {
             let (core, outcome) = starts.recv().unwrap_or((0, Err("its thread ended".to_owned())));
             if let Err(reason) = outcome {
+                // The others must not wait for it, and must be gone before the data dir is free.
+                self.shared.fail(&reason);
                 self.ask_to_stop();
+                for thread in std::mem::take(&mut self.threads) {
+                    drop(thread.join());
+                }
                 return Err(StartError::Core { core, reason });
             }
         }
@@ -159,6 +181,9 @@ impl Server {
         }
         if let Some(reason) = self.shared.failure() {
             return Err(reason);
+        }
+        if self.shared.unclean.load(Ordering::Acquire) {
+            return Ok(());
         }
         let clean = Identity { clean: true, ..self.identity };
         clean.store(&self.options.data_dir).map_err(|error| error.to_string())
@@ -203,8 +228,9 @@ fn spawn(options: &ServerOptions, start: CoreStart) -> Result<ExecutorJoinHandle
 /// The life of a core.
 async fn run(start: CoreStart) {
     enter_core();
-    let CoreStart { spec, listener, mesh, bell, shared, server, catalog, started } = start;
+    let CoreStart { spec, listener, mesh, bell, shared, server, catalog, started, pulse } = start;
     let core = spec.core;
+    let _guard = PanicGuard { shared: shared.clone(), core };
     let state = match assemble(spec, listener, mesh, bell, shared, server) {
         Ok(state) => Rc::new(state),
         Err(error) => return drop(started.send((core.0, Err(error.to_string())))),
@@ -214,11 +240,13 @@ async fn run(start: CoreStart) {
         Err(error) => return drop(started.send((core.0, Err(error.to_string())))),
     };
     let executor = glommio::executor();
-    let latency = Latency::Matters(Duration::from_micros(500));
+    // No `Latency::Matters`: our tasks end their turns by themselves, and a preemption timer that
+    // expires before the executor looks at its queues makes it sleep on runnable tasks.
     let slow = Latency::NotImportant;
-    let commit_queue = executor.create_task_queue(Shares::Static(1000), latency, "commit+push");
+    let commit_queue = executor.create_task_queue(Shares::Static(1000), slow, "commit+push");
     let read_queue = executor.create_task_queue(Shares::Static(100), slow, "catch-up");
     let behind_queue = executor.create_task_queue(Shares::Static(100), slow, "maintenance");
+    glommio::spawn_local(pulsed(pulse)).detach();
     reads::install(state.clone(), read_queue);
     let spawned = "the queue was just made";
     let writing = glommio::spawn_local_into(commit(state.clone(), ring), commit_queue);
@@ -248,6 +276,40 @@ async fn run(start: CoreStart) {
         changes.cancel().await;
     }
     reads::uninstall();
+    if !state.domain.borrow().core.is_drained() {
+        state.shared.unclean.store(true, Ordering::Release);
+    }
+    log_metrics(&state);
+}
+
+/// Makes the panic of a core the failure of the server, which then stops.
+struct PanicGuard {
+    shared: Arc<Shared>,
+    core: CoreId,
+}
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.fail(&format!("core {} has panicked", self.core));
+        }
+    }
+}
+
+/// What the core has done, for whoever looks for the cause of a latency.
+fn log_metrics(state: &CoreState) {
+    let core = state.mesh.core();
+    let domain = state.domain.borrow();
+    for counter in Counter::ALL {
+        let n = domain.core.metrics.counter(counter);
+        tracing::debug!(%core, "{} {n}", counter.metric().name);
+    }
+    for histogram in Histogram::ALL {
+        let cell = domain.core.metrics.histogram(histogram);
+        let (p50, p99, max) = (cell.percentile(50.0), cell.percentile(99.0), cell.max());
+        let (name, n) = (histogram.metric().name, cell.count());
+        tracing::debug!(%core, "{name} n {n} p50 {p50} p99 {p99} max {max}");
+    }
 }
 
 fn assemble(
@@ -264,11 +326,17 @@ fn assemble(
     poller.add(&bell, turn::STOP)?;
     let sessions = Sessions::new(spec.core, spec.cores, server);
     let data_dir = spec.data_dir.clone();
+    // A share of the process's descriptors; a quarter stays for everything else.
+    let files = host::open_files_max() / usize::from(spec.cores);
     let core = Core::new(spec, Now::read());
     Ok(CoreState {
         domain: RefCell::new(Domain { core, sessions }),
         poller: RefCell::new(poller),
         listener: RefCell::new(Some(listener)),
+        listener_paused: Cell::new(false),
+        counted_drained: Cell::new(false),
+        open_segments_max: files / 4,
+        sessions_max: files / 2,
         mesh,
         commit_due: Notify::default(),
         behind_due: Notify::default(),

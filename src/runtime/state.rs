@@ -49,6 +49,14 @@ pub struct CoreState {
     pub bell: StopBell,
     /// Where the core is in its stop.
     pub phase: Cell<Phase>,
+    /// This core is among the drained ones.
+    pub counted_drained: Cell<bool>,
+    /// The listener is left alone until the next tick: accepting has failed.
+    pub listener_paused: Cell<bool>,
+    /// Segments that write-behind keeps open.
+    pub open_segments_max: usize,
+    /// Connections that this core serves.
+    pub sessions_max: usize,
     /// The data dir.
     pub data_dir: PathBuf,
 }
@@ -82,6 +90,8 @@ pub struct Shared {
     pub stop: AtomicBool,
     /// Cores that have no more requests in flight.
     pub drained: AtomicU16,
+    /// A core ended with records that no segment has: the next boot must replay.
+    pub unclean: AtomicBool,
     /// Why the server failed; the first reason counts.
     failure: Mutex<Option<String>>,
 }

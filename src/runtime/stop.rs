@@ -36,6 +36,7 @@ pub async fn tick(state: Rc<CoreState>) {
             retention_due = now.mono + RETENTION_EVERY;
             remove_expired(&state, now).await;
         }
+        state.listen_again();
         advance_stop(&state, now, &mut drain_until);
     }
 }
@@ -71,9 +72,15 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
             let until = *drain_until.get_or_insert(now.mono);
             let domain = state.domain.borrow();
             let answered = domain.sessions.is_empty() || now.mono >= until;
-            if answered && domain.core.log.is_idle() && !domain.core.is_parking() {
-                *drain_until = None;
+            let idle = domain.core.log.is_idle() && !domain.core.is_parking();
+            let drained = answered && idle && state.unsent.borrow().is_empty();
+            if drained && !state.counted_drained.replace(true) {
                 state.shared.drained.fetch_add(1, Ordering::AcqRel);
+            }
+            // Until every core has drained, one of them may still send records here.
+            let all = state.shared.drained.load(Ordering::Acquire) == state.mesh.cores();
+            if drained && all && !state.mesh.has_mail() {
+                *drain_until = None;
                 state.phase.set(Phase::Flushing);
                 state.commit_due.notify();
                 state.behind_due.notify();

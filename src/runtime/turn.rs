@@ -7,7 +7,7 @@ use crate::base::ids::CoreId;
 use crate::base::limits::CATCH_UP_READS_MAX;
 use crate::metrics::Counter;
 use crate::native::{Outgoing, Sessions};
-use crate::net::{Ready, Token};
+use crate::net::{Listener, Ready, Token};
 use crate::runtime::reads::start_read;
 use crate::runtime::state::{CoreState, Domain, Phase};
 use crate::service::core::PutWaiter;
@@ -58,9 +58,9 @@ impl CoreState {
             LISTENER => self.accept(domain),
             MESH => self.receive_mail(domain, now),
             STOP => self.bell.hear(),
-            token => {
+            _ => {
                 let Domain { core, sessions } = domain;
-                sessions.ready(core, &self.poller.borrow(), now, token, event.readable);
+                sessions.ready(core, &self.poller.borrow(), now, event);
             }
         }
     }
@@ -70,6 +70,8 @@ impl CoreState {
         let Some(listener) = listener.as_ref() else { return };
         for _ in 0..ACCEPTS_PER_TURN {
             match listener.accept() {
+                // One more would leave no descriptors for segments; the client sees a reset.
+                Ok(Some(socket)) if domain.sessions.len() >= self.sessions_max => drop(socket),
                 Ok(Some(socket)) => {
                     domain.core.metrics.add(Counter::SessionsOpened, 1);
                     if let Err(error) = domain.sessions.open(&self.poller.borrow(), socket) {
@@ -78,10 +80,26 @@ impl CoreState {
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "connections cannot be accepted");
-                    return;
+                    tracing::warn!(%error, "connections cannot be accepted for a moment");
+                    return self.stop_listening(listener);
                 }
             }
+        }
+    }
+
+    /// The listener stays readable while accepting fails: looking at it again would spin.
+    fn stop_listening(&self, listener: &Listener) {
+        let paused = self.poller.borrow().set(listener, LISTENER, false, false);
+        self.listener_paused.set(paused.is_ok());
+    }
+
+    /// Looks at a listener that was left alone.
+    pub fn listen_again(&self) {
+        if self.listener_paused.replace(false)
+            && let Some(listener) = self.listener.borrow().as_ref()
+        {
+            let resumed = self.poller.borrow().set(listener, LISTENER, true, false);
+            self.listener_paused.set(resumed.is_err());
         }
     }
 
@@ -90,8 +108,7 @@ impl CoreState {
         let mut more = false;
         for from in (0..self.mesh.cores()).map(CoreId) {
             for taken in 0.. {
-                // Puts that find no room wait with their senders.
-                if domain.core.is_parking() || taken == MESSAGES_PER_TURN {
+                if taken == MESSAGES_PER_TURN {
                     more = true;
                     break;
                 }
@@ -117,7 +134,11 @@ impl CoreState {
             }
             Message::Put { session, correlation, part, shard, batch } => {
                 let waiter = PutWaiter::new(session, correlation, part);
-                core.put_or_park(now, waiter, shard, batch);
+                if self.phase.get() >= Phase::Flushing {
+                    core.refuse_put(waiter, shard, &batch);
+                } else {
+                    core.put_or_park(now, waiter, shard, batch);
+                }
             }
             Message::PutDone { session, correlation, part, run, message } => {
                 sessions.put_part_done(session, correlation, part, run, message);
@@ -152,19 +173,23 @@ impl CoreState {
         core.finish_turn(now);
         // What is sent may make room for more; each round does strictly less.
         for _ in 0..4 {
-            if sessions.has_stalled() && core.has_room(1) {
-                sessions.resume(core, &self.poller.borrow(), now);
-                core.finish_turn(now);
-            }
+            let answered = !core.effects.list.is_empty();
             sessions.deliver(core);
             sessions.flush_dirty(core, &self.poller.borrow());
+            let resumed = sessions.has_stalled() && core.has_room(1);
+            if resumed {
+                sessions.resume(core, &self.poller.borrow(), now);
+            }
             core.finish_turn(now);
-            if core.effects.list.is_empty() {
+            if core.effects.list.is_empty() && !(answered && sessions.has_stalled()) {
                 break;
             }
         }
         self.start_reads(core);
         self.send_mail(sessions);
+        if core.has_dirty() {
+            self.mesh.ring_self();
+        }
         if !core.log.is_idle() {
             self.commit_due.notify();
         }

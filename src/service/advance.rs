@@ -96,17 +96,29 @@ impl Core {
         dirty.sort_unstable_by_key(|slot| slot.0);
         dirty.dedup();
         for slot in dirty.drain(..) {
-            self.pump(slot, now);
+            if self.pump(slot, now) {
+                self.dirty.push(slot);
+            }
         }
-        self.dirty = dirty;
+        if self.dirty.is_empty() {
+            // Keeps the allocation.
+            self.dirty = dirty;
+        }
     }
 
-    fn pump(&mut self, slot: ShardSlot, now: Now) {
-        let Some(shard) = &self.shards[slot.0 as usize] else { return };
-        self.subscriptions.pump(slot, shard, now, &mut self.effects);
+    /// Whether readers can be served on, once their connections have taken what they have.
+    #[must_use]
+    pub fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    fn pump(&mut self, slot: ShardSlot, now: Now) -> bool {
+        let Some(shard) = &self.shards[slot.0 as usize] else { return false };
+        let more = self.subscriptions.pump(slot, shard, now, &mut self.effects);
         if !self.waiting_gets.is_empty() {
             self.serve_waiting(slot, now);
         }
+        more
     }
 
     /// Drops the oldest commits from memory, as far as segments have them.

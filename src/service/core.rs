@@ -84,6 +84,8 @@ pub struct Core {
     pub(super) by_key: HashMap<ShardKey, ShardSlot>,
     pub(super) subscriptions: Subscriptions,
     pub(super) waiting_gets: Vec<GetRequest>,
+    /// Subscriptions whose position by time is being looked for.
+    pub(super) seeking: Vec<(SessionId, u32)>,
     pub(super) staged_waiters: Vec<PutWaiter>,
     pub(super) in_flight_waiters: Vec<PutWaiter>,
     pub(super) parked: VecDeque<ParkedPut>,
@@ -114,6 +116,7 @@ impl Core {
             by_key: HashMap::new(),
             subscriptions: Subscriptions::default(),
             waiting_gets: Vec::new(),
+            seeking: Vec::new(),
             staged_waiters: Vec::new(),
             in_flight_waiters: Vec::new(),
             parked: VecDeque::new(),

@@ -55,7 +55,21 @@ impl Core {
     /// Whether a batch of so many bytes can be taken now. If not, it waits where it is.
     #[must_use]
     pub fn has_room(&self, bytes: usize) -> bool {
-        self.parked.is_empty() && !self.is_behind() && self.log.has_room(bytes)
+        // What will be refused needs no room: it must not wait for a full disk to have some.
+        self.refuses_puts()
+            || (self.parked.is_empty() && !self.is_behind() && self.log.has_room(bytes))
+    }
+
+    fn refuses_puts(&self) -> bool {
+        self.refusal.is_some() || self.log.failure().is_some()
+    }
+
+    /// Answers a put that came when nothing can be stored any more.
+    pub fn refuse_put(&mut self, waiter: PutWaiter, key: ShardKey, batch: &[u8]) {
+        let count = BatchView::check_client(batch).map_or(0, |view| view.header().count);
+        let outcome = Err(ErrorCode::ShuttingDown);
+        let run = PutRun { shard: key.number, count, outcome };
+        self.put_done(waiter, run, "the server is stopping".to_owned());
     }
 
     /// Puts a checked batch into a shard at home here.
@@ -86,7 +100,8 @@ impl Core {
     /// Stages parked puts while there is room.
     pub fn unpark(&mut self, now: Now) {
         while let Some(first) = self.parked.front() {
-            if self.is_behind() || !self.log.has_room(first.batch.len()) {
+            let waits = self.is_behind() || !self.log.has_room(first.batch.len());
+            if waits && !self.refuses_puts() {
                 return;
             }
             let ParkedPut { waiter, shard, batch } = self.parked.pop_front().expect("just seen");

@@ -29,12 +29,38 @@ impl Core {
                 new.wire_id
             )));
         }
+        let wire_id = new.wire_id;
         let seek = SeekRequest { session, correlation, slot, subscribe: Some(new.clone()) };
         match self.find_position(now, slot, position, seek)? {
             Found::At(seq) => self.open_at(now, session, correlation, slot, new, seq),
-            Found::Read(job) => self.effects.reads.push(*job),
+            Found::Read(job) => {
+                self.seeking.push((session, wire_id));
+                self.effects.reads.push(*job);
+            }
         }
         Ok(())
+    }
+
+    /// A position by time is found: opens the subscription, unless its client has gone or has
+    /// taken it back meanwhile.
+    pub(super) fn open_found(
+        &mut self,
+        now: Now,
+        seek: SeekRequest,
+        new: NewSubscription,
+        start: Seq,
+    ) {
+        let wanted = (seek.session, new.wire_id);
+        match self.seeking.iter().position(|seeking| *seeking == wanted) {
+            Some(at) => {
+                self.seeking.swap_remove(at);
+                self.open_at(now, seek.session, seek.correlation, seek.slot, new, start);
+            }
+            None => {
+                let error = ApiError::not_found("the subscription was ended before it began");
+                self.effects.fail(seek.session, seek.correlation, error);
+            }
+        }
     }
 
     pub(super) fn open_at(
@@ -68,7 +94,10 @@ impl Core {
         correlation: u64,
         wire_id: u32,
     ) -> Result<(), ApiError> {
-        if !self.subscriptions.close(session, wire_id) {
+        let seeking = self.seeking.iter().position(|seeking| *seeking == (session, wire_id));
+        if let Some(at) = seeking {
+            self.seeking.swap_remove(at);
+        } else if !self.subscriptions.close(session, wire_id) {
             return Err(ApiError::not_found(format!("subscription {wire_id} is not open")));
         }
         self.effects.list.push(Effect::Unsubscribed { session, correlation });
@@ -78,6 +107,7 @@ impl Core {
     /// A connection has gone.
     pub fn session_closed(&mut self, session: SessionId) {
         self.subscriptions.close_session(session);
+        self.seeking.retain(|(other, _)| *other != session);
         self.waiting_gets.retain(|request| request.session != session);
     }
 

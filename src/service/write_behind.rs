@@ -1,6 +1,6 @@
 //! Which shard writes to its segment next, and what follows when it has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::base::clock::Now;
 use crate::base::ids::{Millis, Seq};
@@ -21,8 +21,34 @@ pub enum Work {
     Seal(ShardSlot, PathBuf, Vec<u8>),
 }
 
+impl Work {
+    /// Whose segment it is.
+    #[must_use]
+    pub fn slot(&self) -> ShardSlot {
+        match self {
+            Work::Write(slot, _) | Work::Sync(slot, ..) | Work::Seal(slot, ..) => *slot,
+        }
+    }
+
+    /// The file that it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Work::Write(_, write) => &write.path,
+            Work::Sync(_, path, _) | Work::Seal(_, path, _) => path,
+        }
+    }
+}
+
 /// A shard with nothing new for this long is written out, so that its journal files get free.
 const IDLE_MS: u64 = 1000;
+/// Write-behind takes large pieces when more than this is unwritten.
+const FAR_BEHIND_BYTES: u64 = 8 * 1024 * 1024;
+/// See [`Core::piece_bytes`].
+const LARGE_WRITE_BYTES: usize = 1024 * 1024;
+/// A shard with nothing new for this long is synced. Later than written: a sync is a flush of the
+/// whole device, and a thousand slow shards would make hundreds of them beside the commits.
+const SYNC_IDLE_MS: u64 = 30_000;
 /// A segment is sealed at this age, so that slow shards expire too.
 const SEAL_AGE_MS: u64 = 3_600_000;
 
@@ -44,6 +70,16 @@ impl Core {
         oldest.filter(|_| short && self.log.generation() > 0)
     }
 
+    /// Small pieces leave the commit's latency alone; far behind, large ones keep up: a write that
+    /// extends its file costs a hop to a kernel worker, whatever its size.
+    fn piece_bytes(&self) -> usize {
+        if self.unwritten_bytes > FAR_BEHIND_BYTES {
+            LARGE_WRITE_BYTES
+        } else {
+            SEGMENT_WRITE_BYTES
+        }
+    }
+
     fn work_of(
         &mut self,
         slot: ShardSlot,
@@ -51,6 +87,7 @@ impl Core {
         pressed: Option<u64>,
         drain: bool,
     ) -> Option<Work> {
+        let piece_bytes = self.piece_bytes();
         let shard = self.shards[slot.0 as usize].as_mut()?;
         let writer = &shard.segments.writer;
         let pins_journal = pressed.is_some()
@@ -69,14 +106,21 @@ impl Core {
             return Some(Work::Seal(slot, path, writer.index().encode()));
         }
         let due = drain || pins_journal || idle;
+        if pins_journal && shard.can_sync() && shard.sync_frees_journal() {
+            // Under steady load there is always something to write: the sync would never come.
+            let end = shard.begin_sync();
+            return Some(Work::Sync(slot, shard.segments.writer.path(), end));
+        }
         if shard.has_unwritten()
             && (due || shard.unwritten_bytes_reach(SEGMENT_WRITE_BYTES as u64))
-            && let Some(write) = shard.plan_segment_write(now.wall)
+            && let Some(write) = shard.plan_segment_write(now.wall, piece_bytes)
         {
             return Some(Work::Write(slot, write));
         }
         let unsynced = shard.segments.writer.unsynced_bytes();
-        if shard.can_sync() && (due || unsynced >= SEGMENT_SYNC_BYTES) {
+        let long_idle = now.wall.since(shard.last_arrival()) >= SYNC_IDLE_MS;
+        let sync_due = drain || pins_journal || long_idle || unsynced >= SEGMENT_SYNC_BYTES;
+        if shard.can_sync() && sync_due {
             let end = shard.begin_sync();
             return Some(Work::Sync(slot, shard.segments.writer.path(), end));
         }
@@ -96,11 +140,19 @@ impl Core {
         self.trim_memory();
     }
 
-    /// A piece could not be written for lack of space: it stays in the journal and is tried again.
-    pub fn write_abandoned(&mut self, slot: ShardSlot) {
-        if let Some(shard) = &mut self.shards[slot.0 as usize] {
-            shard.segments.writer.abandon();
-        }
+    /// Whether segments have every record for certain, and nothing is on its way.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let shards = self.shards.iter().flatten();
+        self.log.is_idle()
+            && self.parked.is_empty()
+            && shards.map(|s| s.watermarks()).all(|m| m.segment == m.staged)
+    }
+
+    /// Whether the shard in a slot still exists.
+    #[must_use]
+    pub fn is_open(&self, slot: ShardSlot) -> bool {
+        self.shards[slot.0 as usize].is_some()
     }
 
     /// A segment is synced.

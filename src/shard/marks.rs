@@ -25,6 +25,12 @@ impl Marks {
         }
     }
 
+    /// Where the records in that file end.
+    #[must_use]
+    pub fn oldest_end(&self) -> Option<Seq> {
+        self.0.front().map(|(_, end)| *end)
+    }
+
     /// The oldest journal file that recovery would need for this shard.
     #[must_use]
     pub fn oldest(&self) -> Option<u64> {

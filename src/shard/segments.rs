@@ -55,6 +55,10 @@ impl Segments {
     /// Takes the oldest sealed segment off when all of it arrived before `cutoff`, and returns
     /// its base: its files may be removed.
     pub fn expire(&mut self, cutoff: Millis) -> Option<Seq> {
+        // The names of the segments are where a shard's position is kept: one of them stays.
+        if self.sealed.len() == 1 && !self.writer.is_created() {
+            return None;
+        }
         let expired = self.sealed.front()?.last_arrival() < cutoff;
         expired.then(|| self.sealed.pop_front().expect("it was just seen").base())
     }

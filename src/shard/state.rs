@@ -227,16 +227,22 @@ impl Shard {
     }
 
     /// The next piece of write-behind.
-    pub fn plan_segment_write(&mut self, now: Millis) -> Option<SegmentWrite> {
+    pub fn plan_segment_write(&mut self, now: Millis, piece_bytes: usize) -> Option<SegmentWrite> {
         let written = self.segments.writer.written();
         let first = self.tail.partition_point(|batch| batch.end() <= written);
-        self.segments.writer.plan(now, self.tail.range(first..))
+        self.segments.writer.plan(now, piece_bytes, self.tail.range(first..))
     }
 
     /// Whether completed writes wait for a sync, and none is running.
     #[must_use]
     pub fn can_sync(&self) -> bool {
         !self.sync_in_flight && self.segments.writer.unsynced_bytes() > 0
+    }
+
+    /// Whether a sync now would free the oldest journal file that the shard needs.
+    #[must_use]
+    pub fn sync_frees_journal(&self) -> bool {
+        self.journal_marks.oldest_end().is_some_and(|end| end <= self.segments.writer.written())
     }
 
     /// A sync of the newest segment starts: returns what it will cover.
