@@ -5,7 +5,7 @@
 //!   8 salt u64        | 16 term u64
 //!  24 generation u64  | 32 commit number u64
 //!  40 offset in the file u64
-//!  48 payload bytes u32 | 52 batch count u32 | 56 core u16 | 58 reserved u16 | 60 previous CRC u32
+//!  48 payload bytes u32 | 52 batch count u32 | 56 core u16 | 58 unsynced u16  | 60 previous CRC u32
 //!  64 payload CRC u32   | 68 … 123 reserved (0) | 124 CRC of bytes 0 … 123
 //! 128 payload, then zeros up to a multiple of 4096
 //! ```
@@ -58,6 +58,9 @@ pub struct CommitHeader {
     pub count: u32,
     /// The core.
     pub core: CoreId,
+    /// Whether the write was not synced (streams that chose `written` or `memory`): that it is
+    /// there proves nothing about the commits before it.
+    pub unsynced: bool,
     /// `header CRC` of the previous commit of this core and term; 0 for the first.
     pub previous_crc: u32,
     /// [`payload_crc_of_batch`] folded over all batches; for a checkpoint the CRC of its bytes.
@@ -105,6 +108,7 @@ impl CommitHeader {
         put(48, &self.payload_bytes.to_le_bytes());
         put(52, &self.count.to_le_bytes());
         put(56, &self.core.0.to_le_bytes());
+        put(58, &u16::from(self.unsynced).to_le_bytes());
         put(60, &self.previous_crc.to_le_bytes());
         put(64, &self.payload_crc.to_le_bytes());
         let crc = crc32(&b[..124]);
@@ -142,6 +146,11 @@ impl CommitHeader {
             payload_bytes: u32_at(48),
             count: u32_at(52),
             core: CoreId(u16_at(56)),
+            unsynced: match u16_at(58) {
+                0 => false,
+                1 => true,
+                _ => return Err(NoCommit::Range),
+            },
             previous_crc: u32_at(60),
             payload_crc: u32_at(64),
         };

@@ -99,6 +99,7 @@ impl Journal {
             payload_bytes: 0,
             count: 0,
             core: self.spec.core,
+            unsynced: false,
             previous_crc: self.previous_crc,
             payload_crc: 0,
         };

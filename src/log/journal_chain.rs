@@ -116,7 +116,13 @@ pub fn chain<'a>(files: &'a BTreeMap<u64, FileScan>, of: &JournalTerm) -> Chain<
     live.sort_by_key(|c| (c.header.generation, c.header.offset));
     let mut walk = Walk {
         of,
-        last_number: live.iter().map(|c| c.header.commit).max().unwrap_or(0),
+        // An unsynced commit may have reached the disk before those that were written first.
+        last_number: live
+            .iter()
+            .filter(|c| !c.header.unsynced)
+            .map(|c| c.header.commit)
+            .max()
+            .unwrap_or(0),
         may_be_overwritten: if newest >= of.files { torn_start_bytes(&live) } else { 0 },
         oldest,
         live,

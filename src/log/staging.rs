@@ -146,6 +146,7 @@ impl Staging {
         header.payload_bytes = (self.used - COMMIT_HEADER_BYTES) as u32;
         header.count = self.batches.len() as u32;
         header.payload_crc = self.payload_crc;
+        header.unsynced = !self.needs_sync;
         let buffer = self.take_buffer(header);
         std::mem::swap(&mut self.batches, batches);
         self.batches.clear();

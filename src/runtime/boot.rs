@@ -46,12 +46,13 @@ pub fn boot(options: &ServerOptions, progress: &mut dyn Progress) -> Result<Boot
     let dir = &options.data_dir;
     let count = u16::try_from(options.cpus.len()).expect("cores are counted in 16 bits");
     host::check(options.cpus.len(), &options.cpus)?;
-    // Refuses a foreign directory before anything is written into it.
-    let identity = Identity::load_or_create(dir, Uuid::from_bytes(secret()))?;
+    // Before anything is written into it; and the rest under the lock, since another server may
+    // start in the same directory at the same time.
+    Identity::load(dir)?;
+    blocking::create_dir_durable(dir)?;
     host::check_direct_io(dir)?;
     let lock = DirLock::exclusive(&layout::lock_file(dir))?;
-    // Under the lock, since another server may have started a term meanwhile.
-    let identity = Identity::load(dir)?.unwrap_or(identity);
+    let identity = Identity::load_or_create(dir, Uuid::from_bytes(secret()))?;
     let mut store = FileStore::new(dir, secret());
     let catalog = store.load()?;
     let mut catalog = catalog;

@@ -1,5 +1,6 @@
 //! The commit driver: one journal write in flight, the next one from whatever has arrived.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -15,12 +16,15 @@ use crate::runtime::state::{CoreState, Phase};
 pub struct Ring {
     synced: Vec<DirectFile>,
     unsynced: Vec<DirectFile>,
+    /// Files with writes that no sync has followed.
+    written: BTreeSet<usize>,
 }
 
 impl Ring {
     /// Opens all files of a ring.
     pub async fn open(state: &CoreState, files: u64) -> std::io::Result<Ring> {
-        let mut ring = Ring { synced: Vec::new(), unsynced: Vec::new() };
+        let mut ring =
+            Ring { synced: Vec::new(), unsynced: Vec::new(), written: BTreeSet::new() };
         for index in 0..files {
             let path = layout::journal_file(&state.data_dir, state.mesh.core(), index);
             ring.synced.push(DirectFile::open(&path, WriteSync::Each).await?);
@@ -29,19 +33,27 @@ impl Ring {
         Ok(ring)
     }
 
-    async fn write(&self, write: &CommitWrite) -> std::io::Result<()> {
-        let files = if write.sync { &self.synced } else { &self.unsynced };
-        files[write.place.file as usize].write(&write.buffer, write.place.offset).await
+    async fn write(&mut self, write: &CommitWrite) -> std::io::Result<()> {
+        let (file, offset) = (write.place.file as usize, write.place.offset);
+        if !write.sync {
+            self.written.insert(file);
+            return self.unsynced[file].write(&write.buffer, offset).await;
+        }
+        // A synced commit proves that everything before it was durable: first it must be.
+        for earlier in std::mem::take(&mut self.written) {
+            self.unsynced[earlier].sync().await?;
+        }
+        self.synced[file].write(&write.buffer, offset).await
     }
 }
 
 /// Commits until the core has drained.
-pub async fn commit(state: Rc<CoreState>, ring: Ring) {
+pub async fn commit(state: Rc<CoreState>, mut ring: Ring) {
     loop {
         let next = state.domain.borrow_mut().core.begin_commit();
         match next {
             Ok(write) => {
-                if !write_commit(&state, &ring, write).await {
+                if !write_commit(&state, &mut ring, write).await {
                     return;
                 }
             }
@@ -59,12 +71,12 @@ pub async fn commit(state: Rc<CoreState>, ring: Ring) {
     }
     let last = state.domain.borrow_mut().core.begin_final_checkpoint();
     if let Some(write) = last {
-        write_commit(&state, &ring, write).await;
+        write_commit(&state, &mut ring, write).await;
     }
 }
 
 /// Writes a commit and lets its consequences follow. False when the log has failed.
-async fn write_commit(state: &Rc<CoreState>, ring: &Ring, write: CommitWrite) -> bool {
+async fn write_commit(state: &Rc<CoreState>, ring: &mut Ring, write: CommitWrite) -> bool {
     if state.domain.borrow().sessions.has_stalled() {
         // There is room again: the net task serves whoever waited, once this write is submitted.
         state.mesh.ring_self();

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::clock::Now;
 use crate::base::error::ApiError;
@@ -17,6 +18,11 @@ use crate::runtime::state::CoreState;
 use crate::service::{ControlOperation, ControlRequest, Message};
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::{Opcode, write_frame};
+
+/// How often the removal of a stream's files is tried.
+const REMOVE_TRIES: u32 = 20;
+/// In between.
+const REMOVE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves changes until the server stops.
 pub async fn control(state: Rc<CoreState>, store: FileStore, catalog: State) {
@@ -94,10 +100,17 @@ impl Control {
     /// Removes the files of a deleted stream, then its name. A crash before the end is finished
     /// by recovery, which removes streams that are being deleted.
     async fn remove(&mut self, uuid: StreamUuid) {
-        let dir = layout::stream_dir(&self.state.data_dir, uuid);
-        if let Err(error) = blocking(move || files::remove_dir_all(&dir)).await {
-            tracing::error!(%error, "the files of a deleted stream cannot be removed");
-            return;
+        let mut tries = 0;
+        loop {
+            let dir = layout::stream_dir(&self.state.data_dir, uuid);
+            let Err(error) = blocking(move || files::remove_dir_all(&dir)).await else { break };
+            tries += 1;
+            if tries == REMOVE_TRIES {
+                tracing::error!(%error, "the files of a deleted stream cannot be removed");
+                return;
+            }
+            // A piece of write-behind that was on its way has made a file again.
+            glommio::timer::sleep(REMOVE_PAUSE).await;
         }
         let Some(event) = decide::remove_stream(&self.catalog, uuid) else { return };
         if let Err(error) = self.change(event).await {

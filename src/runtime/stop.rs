@@ -65,6 +65,8 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
             let mut domain = state.domain.borrow_mut();
             let crate::runtime::state::Domain { core, sessions } = &mut *domain;
             sessions.begin_stop(core, &state.poller.borrow());
+            core.end_waiting(now);
+            state.finish_turn(&mut domain, now);
             *drain_until = Some(now.mono + DRAIN_MAX);
             state.phase.set(Phase::Draining);
         }

@@ -39,6 +39,8 @@ pub async fn serve(state: Rc<CoreState>) -> std::io::Result<()> {
         state.poller.borrow_mut().take(&mut ready)?;
         let now = Now::read();
         let mut domain = state.domain.borrow_mut();
+        // Before anybody else: a large put that waits for an empty commit would wait for ever.
+        state.resume_stalled(&mut domain, now);
         for event in &ready {
             state.on_ready(&mut domain, now, event);
         }
@@ -176,8 +178,7 @@ impl CoreState {
             let answered = !core.effects.list.is_empty();
             sessions.deliver(core);
             sessions.flush_dirty(core, &self.poller.borrow());
-            let resumed = sessions.has_stalled() && core.has_room(1);
-            if resumed {
+            if sessions.has_stalled() && core.has_room(1) {
                 sessions.resume(core, &self.poller.borrow(), now);
             }
             core.finish_turn(now);
@@ -192,6 +193,13 @@ impl CoreState {
         }
         if !core.log.is_idle() {
             self.commit_due.notify();
+        }
+    }
+
+    fn resume_stalled(&self, domain: &mut Domain, now: Now) {
+        let Domain { core, sessions } = domain;
+        if sessions.has_stalled() && core.has_room(1) {
+            sessions.resume(core, &self.poller.borrow(), now);
         }
     }
 

@@ -108,14 +108,21 @@ impl Core {
         let mut i = 0;
         while i < self.waiting_gets.len() {
             let request = &self.waiting_gets[i];
-            let has_more =
-                self.shard(slot).is_none_or(|shard| shard.source(request.from) != ReadSource::Tip);
-            if request.slot == slot && has_more {
+            let has_more = request.slot == slot
+                && self.shard(slot).is_none_or(|shard| request.from < shard.watermarks().durable);
+            if has_more {
                 let request = self.waiting_gets.remove(i);
                 self.serve_get(request, now);
             } else {
                 i += 1;
             }
+        }
+    }
+
+    /// Answers every waiting get: the server stops.
+    pub fn end_waiting(&mut self, now: Now) {
+        for request in std::mem::take(&mut self.waiting_gets) {
+            self.answer_empty(&request, now);
         }
     }
 

@@ -128,6 +128,7 @@ impl Journal {
             payload_bytes: payload.len() as u32,
             count: parts.len() as u32,
             core: self.core,
+            unsynced: false,
             previous_crc: self.previous_crc,
             payload_crc,
         };

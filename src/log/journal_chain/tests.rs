@@ -61,6 +61,7 @@ fn block(shape: Shape) -> ([u8; BLOCK], u32) {
         payload_bytes: entry.len() as u32,
         count: 1,
         core: CoreId(shape.core),
+        unsynced: false,
         previous_crc: shape.previous_crc,
         payload_crc: crc32(&entry),
     };
