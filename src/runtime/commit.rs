@@ -23,8 +23,7 @@ pub struct Ring {
 impl Ring {
     /// Opens all files of a ring.
     pub async fn open(state: &CoreState, files: u64) -> std::io::Result<Ring> {
-        let mut ring =
-            Ring { synced: Vec::new(), unsynced: Vec::new(), written: BTreeSet::new() };
+        let mut ring = Ring { synced: Vec::new(), unsynced: Vec::new(), written: BTreeSet::new() };
         for index in 0..files {
             let path = layout::journal_file(&state.data_dir, state.mesh.core(), index);
             ring.synced.push(DirectFile::open(&path, WriteSync::Each).await?);
