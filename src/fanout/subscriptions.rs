@@ -18,8 +18,8 @@ pub struct Subscriptions {
     free: Vec<u32>,
     by_shard: HashMap<ShardSlot, Vec<SubscriptionId>>,
     by_session: HashMap<SessionId, Vec<SubscriptionId>>,
-    /// Connections that have enough to send.
-    blocked_sessions: HashSet<SessionId>,
+    /// Connections that have enough to send, whether they have subscriptions or not.
+    blocked: HashSet<SessionId>,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ impl Subscriptions {
             credit: i64::try_from(new.credit).unwrap_or(i64::MAX),
             quota: ShardOut::consumer(&shard.options().limits, now.mono),
             reading: false,
-            blocked: self.blocked_sessions.contains(&session),
+            blocked: self.blocked.contains(&session),
             new,
         });
         self.by_shard.entry(slot).or_default().push(id);
@@ -117,7 +117,7 @@ impl Subscriptions {
 
     /// Closes all subscriptions of a connection that has gone.
     pub fn close_session(&mut self, session: SessionId) {
-        self.blocked_sessions.remove(&session);
+        self.blocked.remove(&session);
         for id in self.by_session.remove(&session).unwrap_or_default() {
             self.remove(id);
         }
@@ -145,9 +145,9 @@ impl Subscriptions {
     /// A connection has enough to send, or can take more again.
     pub fn set_blocked(&mut self, session: SessionId, blocked: bool, slots: &mut Vec<ShardSlot>) {
         if blocked {
-            self.blocked_sessions.insert(session);
+            self.blocked.insert(session);
         } else {
-            self.blocked_sessions.remove(&session);
+            self.blocked.remove(&session);
         }
         for id in self.by_session.get(&session).cloned().unwrap_or_default() {
             if let Some(subscription) = self.get_mut(id) {

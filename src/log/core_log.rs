@@ -3,7 +3,7 @@
 //! Domain only. The driver asks for the next write, does it, and reports back; at most one write
 //! is in flight, and what arrives meanwhile is the next one.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 
 use crate::base::ids::Seq;
 use crate::base::limits::COMMIT_BYTES_MAX;
@@ -41,10 +41,13 @@ pub enum NoCommit {
 /// A commit whose batches are in memory.
 #[derive(Debug)]
 struct ResidentCommit {
-    /// Whose batches, in order, and the end of each.
-    batches: Vec<(ShardSlot, Seq)>,
+    /// Number of them.
+    batches: usize,
     bytes: usize,
 }
+
+/// The batches of a commit: whose, in order, and the end of each.
+pub type CommitBatches<'a> = vec_deque::Iter<'a, (ShardSlot, Seq)>;
 
 /// See the module.
 #[derive(Debug)]
@@ -54,10 +57,10 @@ pub struct CoreLog {
     in_flight: Option<SharedBuf>,
     in_flight_batches: Vec<StagedBatch>,
     resident: VecDeque<ResidentCommit>,
+    /// Batches of all resident commits, one commit behind the other.
+    resident_batches: VecDeque<(ShardSlot, Seq)>,
     resident_bytes: usize,
     tail_bytes: usize,
-    /// Emptied lists of evicted commits, to be used again.
-    spare: Vec<Vec<(ShardSlot, Seq)>>,
     failure: Option<String>,
 }
 
@@ -71,9 +74,9 @@ impl CoreLog {
             in_flight: None,
             in_flight_batches: Vec::new(),
             resident: VecDeque::new(),
+            resident_batches: VecDeque::new(),
             resident_bytes: 0,
             tail_bytes,
-            spare: Vec::new(),
             failure: None,
         }
     }
@@ -182,33 +185,31 @@ impl CoreLog {
         batches.clear();
         std::mem::swap(batches, &mut self.in_flight_batches);
         if !batches.is_empty() {
-            let mut held = self.spare.pop().unwrap_or_default();
-            held.extend(batches.iter().map(|b| (b.slot, b.base.plus(u64::from(b.count)))));
+            let ends = batches.iter().map(|b| (b.slot, b.base.plus(u64::from(b.count))));
+            self.resident_batches.extend(ends);
             self.resident_bytes += buffer.len();
-            self.resident.push_back(ResidentCommit { batches: held, bytes: buffer.len() });
+            let commit = ResidentCommit { batches: batches.len(), bytes: buffer.len() };
+            self.resident.push_back(commit);
         }
         buffer
     }
 
     /// Evicts the oldest commits above the budget. `evict` drops their batches from memory and
     /// returns true, or does nothing and returns false while segments lack one of them.
-    pub fn trim_memory(&mut self, mut evict: impl FnMut(&[(ShardSlot, Seq)]) -> bool) {
+    pub fn trim_memory(&mut self, mut evict: impl FnMut(CommitBatches<'_>) -> bool) {
         while self.resident_bytes > self.tail_bytes {
-            let Some(oldest) = self.resident.front() else { return };
-            if !evict(&oldest.batches) {
+            let Some(&ResidentCommit { batches, bytes }) = self.resident.front() else { return };
+            if !evict(self.resident_batches.range(..batches)) {
                 return;
             }
-            let mut oldest = self.resident.pop_front().expect("it was just seen");
-            self.resident_bytes -= oldest.bytes;
-            oldest.batches.clear();
-            if self.spare.len() < SPARE_MAX {
-                self.spare.push(oldest.batches);
-            }
+            self.resident.pop_front();
+            self.resident_batches.drain(..batches);
+            self.resident_bytes -= bytes;
         }
     }
 }
 
-/// Lists kept for reuse: enough for a steady load, bounded after a burst of small commits.
-const SPARE_MAX: usize = 64;
-
 const _: () = assert!(COMMIT_BYTES_MAX >= 64 * 1024, "a commit gathers many small batches");
+
+#[cfg(test)]
+mod tests;

@@ -155,6 +155,12 @@ impl SegmentWriter {
         self.created
     }
 
+    /// Bytes of the next batch that are written already.
+    #[must_use]
+    pub fn written_of_next(&self) -> u64 {
+        u64::from(self.batch_written)
+    }
+
     /// Whether a write is in flight.
     #[must_use]
     pub fn is_writing(&self) -> bool {
@@ -317,3 +323,6 @@ impl Piece {
         (buffer, pending)
     }
 }
+
+#[cfg(test)]
+mod tests;

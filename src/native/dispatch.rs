@@ -387,7 +387,12 @@ impl Sessions {
         operation: ShardOperation,
     ) {
         session.in_flight += 1;
+        let is_new = session.known_to & (1 << home.0) == 0;
         session.known_to |= 1 << home.0;
+        if is_new && session.blocked {
+            // That core has not heard of it yet.
+            self.tell_blocked(core, session, true);
+        }
         let (session, correlation) = (session.id, r.correlation);
         let request = ShardRequest { session, correlation, shard, operation };
         if home == self.me {

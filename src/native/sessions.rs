@@ -436,7 +436,8 @@ impl Sessions {
         }
     }
 
-    fn tell_blocked(&mut self, core: &mut Core, session: &Session, blocked: bool) {
+    /// Tells every core that knows of this connection whether it has enough to send.
+    pub(super) fn tell_blocked(&mut self, core: &mut Core, session: &Session, blocked: bool) {
         for to in (0..self.cores).filter(|c| session.known_to & (1 << c) != 0).map(CoreId) {
             if to == self.me {
                 core.session_blocked(session.id, blocked);

@@ -126,7 +126,7 @@ impl Core {
         let shards = &mut self.shards;
         self.log.trim_memory(|batches| {
             let of = |slot: &ShardSlot| shards[slot.0 as usize].as_ref();
-            if !batches.iter().all(|(slot, end)| of(slot).is_none_or(|s| s.has_written(*end))) {
+            if !batches.clone().all(|(slot, end)| of(slot).is_none_or(|s| s.has_written(*end))) {
                 return false;
             }
             for (slot, _) in batches {

@@ -17,3 +17,6 @@ pub mod write_behind;
 
 pub use core::{Core, CoreSpec};
 pub use message::{ControlOperation, ControlRequest, Message, ShardOperation, ShardRequest};
+
+#[cfg(test)]
+mod tests;

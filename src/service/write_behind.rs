@@ -88,6 +88,7 @@ impl Core {
         drain: bool,
     ) -> Option<Work> {
         let piece_bytes = self.piece_bytes();
+        let puts_wait = self.is_behind();
         let shard = self.shards[slot.0 as usize].as_mut()?;
         let writer = &shard.segments.writer;
         let pins_journal = pressed.is_some()
@@ -112,7 +113,7 @@ impl Core {
             return Some(Work::Sync(slot, shard.segments.writer.path(), end));
         }
         if shard.has_unwritten()
-            && (due || shard.unwritten_bytes_reach(SEGMENT_WRITE_BYTES as u64))
+            && (due || puts_wait || shard.unwritten_bytes_reach(SEGMENT_WRITE_BYTES as u64))
             && let Some(write) = shard.plan_segment_write(now.wall, piece_bytes)
         {
             return Some(Work::Write(slot, write));

@@ -209,6 +209,8 @@ impl Shard {
     /// Whether at least so many durable bytes wait for write-behind.
     #[must_use]
     pub fn unwritten_bytes_reach(&self, bytes: u64) -> bool {
+        // Of the first batch, a part may be in the segment already.
+        let bytes = bytes + self.segments.writer.written_of_next();
         let mut sum = 0;
         self.unwritten().any(|batch| {
             sum += u64::from(batch.bytes);
