@@ -5,7 +5,7 @@
 //!   8 salt u64        | 16 term u64
 //!  24 generation u64  | 32 commit number u64
 //!  40 offset in the file u64
-//!  48 payload bytes u32 | 52 batch count u32 | 56 core u16 | 58 unsynced u16  | 60 previous CRC u32
+//!  48 payload bytes u32 | 52 batch count u32 | 56 core u16 | 58 unsynced u16 | 60 previous CRC u32
 //!  64 payload CRC u32   | 68 … 123 reserved (0) | 124 CRC of bytes 0 … 123
 //! 128 payload, then zeros up to a multiple of 4096
 //! ```

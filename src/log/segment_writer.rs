@@ -185,8 +185,8 @@ impl SegmentWriter {
         self.created_at
     }
 
-    /// The next piece of at most `piece_bytes` (whole blocks): of `batches`, which continue at [`SegmentWriter::written`], as much as
-    /// fits. `None` when there is nothing to write.
+    /// The next piece of at most `piece_bytes` (whole blocks): of `batches`, which continue at
+    /// [`SegmentWriter::written`], as much as fits. `None` when there is nothing to write.
     pub fn plan<'a>(
         &mut self,
         now: Millis,
