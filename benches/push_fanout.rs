@@ -12,9 +12,10 @@ use shardway::base::clock::Now;
 use shardway::base::ids::{
     CoreId, Millis, Seq, SessionId, ShardKey, ShardNumber, StreamUuid, Term,
 };
+use shardway::base::limits::SEGMENT_WRITE_BYTES;
 use shardway::base::stream::{ShardLimits, StreamOptions};
 use shardway::disk::dma::{SharedBuf, WriteBuf};
-use shardway::fanout::{Effects, NewSubscription, Subscriptions};
+use shardway::fanout::{Effects, NewSubscription, Opening, Subscriptions};
 use shardway::log::segment_writer::{MemoryBatch, SegmentWriter};
 use shardway::log::staging::ShardSlot;
 use shardway::shard::{Segments, Shard};
@@ -75,7 +76,9 @@ impl World {
     /// Keeps memory as large as a steady load does.
     fn trim(&mut self) {
         loop {
-            while let Some(write) = self.shard.plan_segment_write(self.now.wall, SEGMENT_WRITE_BYTES) {
+            while let Some(write) =
+                self.shard.plan_segment_write(self.now.wall, SEGMENT_WRITE_BYTES)
+            {
                 self.shard.segments.writer.complete(&write);
             }
             if !self.shard.segments.writer.is_full() {

@@ -17,6 +17,8 @@ pub struct Outbound {
     parts: VecDeque<Part>,
     /// Bytes in all parts.
     waiting: usize,
+    /// The socket took no more at the last try.
+    full: bool,
 }
 
 #[derive(Debug)]
@@ -58,8 +60,9 @@ impl Outbound {
     /// Appends a batch without copying it.
     pub fn chunk(&mut self, chunk: &Chunk) {
         self.waiting += chunk.len();
-        // A vectored part costs more than copying a small one.
-        if chunk.len() <= COPY_MAX {
+        // A vectored part costs more than copying a small one. And what has to wait for a slow
+        // client is copied, since a reference would keep the whole commit around it in memory.
+        if chunk.len() <= COPY_MAX || self.full {
             let bytes = chunk.len();
             self.waiting -= bytes;
             self.frames(|out| out.extend_from_slice(chunk));
@@ -87,15 +90,20 @@ impl Outbound {
             }
             let offered = vectors.bytes();
             match socket.send(&mut vectors)? {
-                Sent::Full => return Ok(Flushed::Waiting),
+                Sent::Full => {
+                    self.full = true;
+                    return Ok(Flushed::Waiting);
+                }
                 Sent::Bytes(n) => {
                     self.advance(n);
                     if n < offered {
+                        self.full = true;
                         return Ok(Flushed::Waiting);
                     }
                 }
             }
         }
+        self.full = false;
         Ok(Flushed::All)
     }
 

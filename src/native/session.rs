@@ -43,6 +43,9 @@ pub struct Session {
     pub(super) gets: Vec<u64>,
     /// The permit that a large frame waits for, in bytes.
     pub(super) wants_permit: usize,
+    /// The error that ends the connection, once what was asked before it is answered. Nothing more
+    /// is read.
+    pub(super) last_words: Option<Vec<u8>>,
     /// Declared bytes of the frame that is arriving, held against the core's permit.
     pub(super) permit: usize,
 }
@@ -71,7 +74,29 @@ impl Session {
             subscribing: Vec::new(),
             gets: Vec::new(),
             wants_permit: 0,
+            last_words: None,
             permit: 0,
+        }
+    }
+    /// Whether it takes no more requests.
+    #[must_use]
+    pub(super) fn is_ending(&self) -> bool {
+        self.closing || self.last_words.is_some()
+    }
+
+    /// Ends the connection with this error, behind the answers that are still to come.
+    pub(super) fn end_with(&mut self, error: Vec<u8>) {
+        self.last_words = Some(error);
+        self.end_if_answered();
+    }
+
+    /// Says the last words once there is nothing more to answer.
+    pub(super) fn end_if_answered(&mut self) {
+        if self.in_flight == 0
+            && let Some(error) = self.last_words.take()
+        {
+            self.outbound.frames(|out| out.extend_from_slice(&error));
+            self.closing = true;
         }
     }
 }

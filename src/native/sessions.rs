@@ -54,6 +54,8 @@ struct Place {
     session: Option<Box<Session>>,
 }
 
+/// Receives of unread bytes before a connection is closed.
+const READ_AWAY_MAX: usize = 16;
 /// A hello, with its header.
 const HELLO_FRAME_MAX: usize = 1024 + FRAME_HEADER_BYTES;
 
@@ -132,7 +134,8 @@ impl Sessions {
         if session.wants_write {
             self.flush(core, &mut session);
         }
-        if event.readable && !session.stalled && !session.closing && !session.finished {
+        let reads = !session.stalled && !session.finished && !session.is_ending();
+        if event.readable && reads {
             self.receive(core, now, &mut session);
         } else if event.broken {
             // Nobody looks at what it sent, and it will be reported again and again.
@@ -186,7 +189,8 @@ impl Sessions {
             budget = budget.saturating_sub(n);
             // A short read means that the socket is empty: asking again would only confirm it.
             let drained = filled < scratch.len();
-            if session.stalled || session.closing || budget == 0 || drained || kept == filled {
+            let waits = session.stalled || session.is_ending();
+            if waits || budget == 0 || drained || kept == filled {
                 break;
             }
         }
@@ -257,7 +261,7 @@ impl Sessions {
         bytes: &[u8],
     ) -> usize {
         let mut used = 0;
-        while !session.closing {
+        while !session.is_ending() {
             // Answers that nobody takes must not grow with what is asked.
             if session.outbound.waiting() >= CONNECTION_OUT_BYTES_MAX {
                 self.stall(core, session);
@@ -291,14 +295,14 @@ impl Sessions {
         used
     }
 
-    /// Answers a breach of the protocol: the error, then the end of the connection.
+    /// Answers a breach of the protocol: the error behind all answers, then the end of the
+    /// connection.
     pub(super) fn refuse(&self, core: &mut Core, session: &mut Session, id: u64, why: &str) {
         core.metrics.add(Counter::ProtocolErrors, 1);
         let error = ApiError::new(ErrorCode::Protocol, why);
-        session.outbound.frames(|out| {
-            write_frame(out, Opcode::Error, id, |w| ErrorFrame::of(&error, true).write(w));
-        });
-        session.closing = true;
+        let mut frame = Vec::new();
+        write_frame(&mut frame, Opcode::Error, id, |w| ErrorFrame::of(&error, true).write(w));
+        session.end_with(frame);
     }
 
     fn stall(&mut self, core: &mut Core, session: &mut Session) {
@@ -370,8 +374,8 @@ impl Sessions {
             }
         }
         let read = !session.stalled
-            && !session.closing
             && !session.finished
+            && !session.is_ending()
             && session.outbound.waiting() < CONNECTION_OUT_BYTES_MAX;
         let interest = (read, session.wants_write);
         if interest != session.interest {
@@ -449,6 +453,7 @@ impl Sessions {
     }
 
     pub(super) fn close(&mut self, core: &mut Core, mut session: Box<Session>) {
+        self.read_away(&session);
         self.release_permit(&mut session);
         self.pending.forget(session.id);
         for to in (0..self.cores).filter(|c| session.known_to & (1 << c) != 0).map(CoreId) {
@@ -462,6 +467,17 @@ impl Sessions {
         // The generation makes every later event and answer of this connection miss.
         self.places[session.id.index as usize].generation += 1;
         self.free.push(session.id.index);
+    }
+
+    /// Closing a socket with unread bytes resets the connection, and the client might not see the
+    /// error that it was sent last.
+    fn read_away(&mut self, session: &Session) {
+        for _ in 0..READ_AWAY_MAX {
+            match session.socket.receive(&mut self.scratch) {
+                Ok(Received::Bytes(_)) => {}
+                _ => return,
+            }
+        }
     }
 
     /// Gives a socket away to the core that its client wants.
@@ -509,6 +525,7 @@ impl Sessions {
         if stopping && session.in_flight == 0 {
             session.closing = true;
         }
+        session.end_if_answered();
     }
 }
 

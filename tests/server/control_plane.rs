@@ -1,0 +1,245 @@
+//! Streams come and go, also under those who use them.
+
+use std::sync::Arc;
+
+use shardway::base::error::ErrorCode;
+use shardway::base::ids::{Seq, ShardNumber};
+use shardway::base::stream::{Durability, Position, StreamOptions, StreamStatus};
+use shardway::client::{Client, ClientError, Incoming};
+use shardway::record::BatchBuilder;
+use shardway::wire::subscribe::Subscribe;
+
+use crate::load::{Shape, Shared, Writer, Wrote, wait_acked};
+use crate::oracle::{Filler, seed, tip_of};
+use crate::process::{HANG, Setup, cpus, new_dir, until};
+use crate::{check_agrees, unlimited};
+
+const SHARD: ShardNumber = ShardNumber(0);
+
+fn code<T: std::fmt::Debug>(result: Result<T, ClientError>) -> ErrorCode {
+    match result {
+        Err(ClientError::Api(error)) => error.code,
+        other => panic!("{other:?} instead of a refusal"),
+    }
+}
+
+fn wait_deleted(client: &mut Client, name: &str) {
+    until("the end of a deletion", || match client.describe_stream(name) {
+        Ok(stream) => {
+            assert_eq!(stream.status, StreamStatus::Deleting);
+            false
+        }
+        refused => code(refused) == ErrorCode::ResourceNotFound,
+    });
+}
+
+#[test]
+fn a_stream_is_what_it_was_created_as_also_after_a_restart() {
+    let dir = new_dir();
+    let setup = Setup::new(&dir.path().join("data"));
+    let server = setup.start();
+    let mut client = server.client();
+    let options = StreamOptions {
+        durability: Durability::Written,
+        retention_hours: 48,
+        record_bytes_max: 5000,
+        ..StreamOptions::default()
+    };
+    let made = client.create_stream("as-made", 3, options).unwrap();
+    assert_eq!((made.status, made.options, made.shards.len()), (StreamStatus::Active, options, 3));
+    assert_eq!(client.describe_stream("as-made").unwrap(), made);
+    let map = client.shard_map("as-made").unwrap();
+    assert_eq!((map.stream, &map.shards), (made.uuid, &made.shards));
+    server.kill();
+    let server = setup.start();
+    assert_eq!(server.client().describe_stream("as-made").unwrap(), made);
+}
+
+#[test]
+fn requests_that_cannot_be_are_refused_by_name() {
+    let dir = new_dir();
+    let server = Setup::new(&dir.path().join("data")).start();
+    let mut client = server.client();
+    client.create_stream("taken", 1, unlimited()).unwrap();
+    assert_eq!(code(client.create_stream("taken", 1, unlimited())), ErrorCode::ResourceInUse);
+    let long = "x".repeat(129);
+    for name in ["", "a b", "a/b", "ü", "../up", &long] {
+        assert_eq!(
+            code(client.create_stream(name, 1, unlimited())),
+            ErrorCode::Validation,
+            "{name}"
+        );
+    }
+    for shards in [0, 10_001] {
+        assert_eq!(code(client.create_stream("many", shards, unlimited())), ErrorCode::Validation);
+    }
+    for hours in [0, 8761] {
+        let options = StreamOptions { retention_hours: hours, ..unlimited() };
+        assert_eq!(code(client.create_stream("kept", 1, options)), ErrorCode::InvalidArgument);
+    }
+    let huge = StreamOptions { record_bytes_max: (10 << 20) + 1, ..unlimited() };
+    assert_eq!(code(client.create_stream("huge", 1, huge)), ErrorCode::InvalidArgument);
+    assert_eq!(code(client.describe_stream("none")), ErrorCode::ResourceNotFound);
+    assert_eq!(code(client.shard_map("none")), ErrorCode::ResourceNotFound);
+    assert_eq!(code(client.delete_stream("none")), ErrorCode::ResourceNotFound);
+    assert_eq!(client.list_streams("", 100).unwrap().streams.len(), 1, "nothing was made");
+    client.create_stream(&"x".repeat(128), 1, unlimited()).unwrap();
+}
+
+#[test]
+fn a_list_goes_page_by_page_in_the_order_of_the_names() {
+    let dir = new_dir();
+    let server = Setup::new(&dir.path().join("data")).start();
+    let mut client = server.client();
+    let mut names: Vec<String> = (0..25).map(|n| format!("stream-{:02}", (n * 7) % 25)).collect();
+    for name in &names {
+        client.create_stream(name, 1, unlimited()).unwrap();
+    }
+    names.sort();
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = client.list_streams(&after, 10).unwrap();
+        assert!(page.streams.len() <= 10);
+        seen.extend(page.streams.iter().map(|stream| stream.name.clone()));
+        after.clone_from(seen.last().unwrap());
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(seen, names);
+    let behind = client.list_streams("stream-10-and-a-half", 1).unwrap();
+    assert_eq!((behind.streams[0].name.as_str(), behind.more), ("stream-11", true));
+    assert!(client.list_streams("zzz", 10).unwrap().streams.is_empty());
+    for limit in [0, 10_001] {
+        assert!(client.list_streams("", limit).is_err());
+    }
+}
+
+#[test]
+fn a_stream_of_the_same_name_is_another_stream() {
+    let dir = new_dir();
+    let server = Setup::new(&dir.path().join("data")).start();
+    let mut client = server.client();
+    let old = client.create_stream("phoenix", 1, unlimited()).unwrap();
+    let mut builder = BatchBuilder::new();
+    builder.push("k", None, b"old").unwrap();
+    let batch = builder.finish();
+    client.put(old.uuid, SHARD, 1, batch).unwrap();
+    let iterator = client.get_iterator(old.uuid, SHARD, Position::TrimHorizon).unwrap();
+    client.delete_stream("phoenix").unwrap();
+    wait_deleted(&mut client, "phoenix");
+    let new = client.create_stream("phoenix", 1, unlimited()).unwrap();
+    assert_ne!(old.uuid, new.uuid);
+    assert_eq!(code(client.get(&iterator, 1, 1000, 0)), ErrorCode::ResourceNotFound);
+    assert_eq!(code(client.put(old.uuid, SHARD, 1, batch)), ErrorCode::ResourceNotFound);
+    let position = Position::TrimHorizon;
+    let refused = client.get_iterator(old.uuid, SHARD, position);
+    assert_eq!(code(refused), ErrorCode::ResourceNotFound);
+    assert_eq!(tip_of(&mut client, new.uuid, SHARD), Seq(0), "nothing of the old one is there");
+    let kept = std::fs::read_dir(dir.path().join("data/streams")).unwrap().flatten();
+    let kept: Vec<_> = kept.filter(|e| e.file_name() == *old.uuid.to_string()).collect();
+    assert!(kept.is_empty(), "the old one's files are gone");
+}
+
+/// Deletes a stream in use; whoever used it is told, and the server goes on.
+fn delete_in_use(round: u64, setup: &Setup) {
+    let server = setup.start();
+    let mut client = server.client();
+    let stream = client.create_stream("busy", 4, unlimited()).unwrap();
+    let (shared, filler) = (Arc::new(Shared::default()), Filler::new(20_000));
+    let shape = Shape { records_max: 30, bytes_max: 20_000, window: 8 };
+    let start = |id: u32| {
+        let (client, seed) = (server.client(), round * 10 + u64::from(id));
+        Writer::new(client, id, &stream, &filler, shape, seed, Default::default(), &shared).start()
+    };
+    let writers: Vec<_> = (0..3).map(start).collect();
+    let mut consumer = server.client();
+    for (subscription, shard) in stream.shards.iter().enumerate() {
+        let (shard, position) = (shard.number, Position::TrimHorizon);
+        let (subscription, stream) = (subscription as u32, stream.uuid);
+        let credit = if subscription == 0 { 1 } else { u64::MAX };
+        let consumer_name = "app";
+        let request =
+            Subscribe { subscription, stream, shard, consumer: consumer_name, position, credit };
+        consumer.subscribe(request).unwrap();
+    }
+    wait_acked(&shared, (2 + round * 7) << 20, &writers);
+    client.delete_stream("busy").unwrap();
+    for writer in writers {
+        let Wrote { error, .. } = writer.join().expect("a writer's own checks hold");
+        assert_eq!(code(Err::<(), _>(error.unwrap())), ErrorCode::ResourceNotFound);
+    }
+    let mut ended = 0;
+    while ended < 4 {
+        match consumer.next_event(HANG).unwrap() {
+            Some(Incoming::Pushed(_)) => {}
+            Some(Incoming::Ended(end)) => {
+                assert_eq!(end.error.code, ErrorCode::ResourceNotFound);
+                ended += 1;
+            }
+            other => panic!("{other:?} instead of an end"),
+        }
+    }
+    wait_deleted(&mut client, "busy");
+    let next = client.create_stream("busy", 1, unlimited()).unwrap();
+    assert_ne!(next.uuid, stream.uuid);
+    client.delete_stream("busy").unwrap();
+    wait_deleted(&mut client, "busy");
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+    server.stop_clean();
+    check_agrees(setup.data_dir());
+}
+
+#[test]
+fn a_stream_deleted_under_load_ends_its_users_and_nothing_else() {
+    let seed = seed("delete under load");
+    println!("{seed}");
+    let dir = new_dir();
+    let setup = Setup::new(&dir.path().join("data")).cores(cpus().len().min(2) as u16);
+    (0..6).for_each(|round| delete_in_use(round, &setup));
+}
+
+#[test]
+fn gets_that_wait_end_with_their_stream() {
+    let dir = new_dir();
+    let server = Setup::new(&dir.path().join("data")).start();
+    let (mut reader, mut client) = (server.client(), server.client());
+    let stream = client.create_stream("short", 1, unlimited()).unwrap().uuid;
+    let iterator = reader.get_iterator(stream, SHARD, Position::Latest).unwrap();
+    let waiting = reader.send_get(&iterator, 1, 1000, 30_000).unwrap();
+    reader.ping().unwrap();
+    client.delete_stream("short").unwrap();
+    let told = reader.next_event(HANG).unwrap().unwrap();
+    let Incoming::Failed { correlation, error, closes } = told else { panic!("{told:?}") };
+    assert_eq!((correlation, error.code), (waiting, ErrorCode::ResourceNotFound));
+    assert!(!closes);
+    reader.ping().unwrap();
+}
+
+#[test]
+fn a_deletion_that_a_crash_cuts_short_is_finished_by_the_next_start() {
+    let dir = new_dir();
+    let setup = Setup::new(&dir.path().join("data"));
+    for round in 0..6 {
+        let server = setup.start();
+        let mut client = server.client();
+        let stream = client.create_stream("brief", 2, unlimited()).unwrap();
+        let mut builder = BatchBuilder::new();
+        builder.push("k", None, &vec![3; 500_000]).unwrap();
+        let batch = builder.finish();
+        for shard in [0, 1, 0, 1].map(ShardNumber) {
+            client.put(stream.uuid, shard, 1, batch).unwrap();
+        }
+        client.delete_stream("brief").unwrap();
+        if round % 2 == 0 {
+            wait_deleted(&mut client, "brief");
+        }
+        server.kill();
+        let server = setup.start();
+        let mut client = server.client();
+        assert_eq!(code(client.describe_stream("brief")), ErrorCode::ResourceNotFound);
+        assert!(client.list_streams("", 10).unwrap().streams.is_empty());
+        server.stop_clean();
+        check_agrees(setup.data_dir());
+    }
+}
