@@ -12,9 +12,10 @@ use shardway::base::clock::Now;
 use shardway::base::ids::{
     CoreId, Millis, Seq, SessionId, ShardKey, ShardNumber, StreamUuid, Term,
 };
+use shardway::base::limits::SEGMENT_WRITE_BYTES;
 use shardway::base::stream::{ShardLimits, StreamOptions};
 use shardway::disk::dma::{SharedBuf, WriteBuf};
-use shardway::fanout::{Effects, NewSubscription, Subscriptions};
+use shardway::fanout::{Effects, NewSubscription, Opening, Subscriptions};
 use shardway::log::segment_writer::{MemoryBatch, SegmentWriter};
 use shardway::log::staging::ShardSlot;
 use shardway::shard::{Segments, Shard};
@@ -45,7 +46,8 @@ impl World {
             let consumer = format!("consumer-{index}");
             let new = NewSubscription { wire_id: 1, consumer, credit: u64::MAX };
             let slot = ShardSlot(0);
-            subscriptions.open(session, slot, &shard, new, Seq::ZERO, now, &mut effects);
+            let opening = Opening { session, slot, start: Seq::ZERO, new };
+            subscriptions.open(opening, &shard, now, &mut effects);
         }
         let buffer = WriteBuf::alloc(commit_bytes);
         let whole = buffer.bytes().len();
@@ -74,7 +76,9 @@ impl World {
     /// Keeps memory as large as a steady load does.
     fn trim(&mut self) {
         loop {
-            while let Some(write) = self.shard.plan_segment_write(self.now.wall) {
+            while let Some(write) =
+                self.shard.plan_segment_write(self.now.wall, SEGMENT_WRITE_BYTES)
+            {
                 self.shard.segments.writer.complete(&write);
             }
             if !self.shard.segments.writer.is_full() {

@@ -51,8 +51,10 @@ const FILE_LINES_MAX: usize = 800;
 const LONG_FUNCTIONS: [(&str, &str, usize); 0] = [];
 
 /// Words, the files that may use them (by the start of their path), and what to do elsewhere.
-const ONE_PLACE: [(&str, &[&str], &str); 7] = [
+const ONE_PLACE: [(&str, &[&str], &str); 9] = [
     ("glommio", DRIVERS, "only disk, net, mesh and runtime know the executor"),
+    ("async", DRIVERS, "domain code is synchronous; the drivers wait for it"),
+    ("unsafe", DRIVERS, "the drivers talk to the system"),
     ("SystemTime::now", CLOCKS, "the caller passes `now`"),
     ("Instant::now", CLOCKS, "the caller passes `now`"),
     ("getrandom", CLOCKS, "use base::rng"),

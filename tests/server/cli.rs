@@ -21,8 +21,12 @@ fn write_flights(path: &Path, lines: u64) {
     for line in 0..lines {
         let (tail, delay) = (random.below(4000), random.below(300));
         let far = random.below(9000);
-        writeln!(file, "{line},2013-01-{:02},N{tail:04},\"JFK, New York\",{delay},{far}", line % 31 + 1)
-            .unwrap();
+        writeln!(
+            file,
+            "{line},2013-01-{:02},N{tail:04},\"JFK, New York\",{delay},{far}",
+            line % 31 + 1
+        )
+        .unwrap();
     }
     file.flush().unwrap();
 }
@@ -155,7 +159,8 @@ fn records_of_stdin_keep_every_byte() {
     let dir = new_dir();
     let server = Setup::new(&dir.path().join("data")).start();
     succeed(&mut command(&server, &["stream", "create", "raw", "--limits", "off"]));
-    let lines: Vec<u8> = b"plain\n\n\xff\xfe\x00\x01\ntab\there\r\nlast without a line feed".to_vec();
+    let lines: Vec<u8> =
+        b"plain\n\n\xff\xfe\x00\x01\ntab\there\r\nlast without a line feed".to_vec();
     let mut put = command(&server, &["put", "raw", "--key", "k"]);
     let mut child = put.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&lines).unwrap();

@@ -64,7 +64,11 @@ fn requests_that_cannot_be_are_refused_by_name() {
     assert_eq!(code(client.create_stream("taken", 1, unlimited())), ErrorCode::ResourceInUse);
     let long = "x".repeat(129);
     for name in ["", "a b", "a/b", "ü", "../up", &long] {
-        assert_eq!(code(client.create_stream(name, 1, unlimited())), ErrorCode::Validation, "{name}");
+        assert_eq!(
+            code(client.create_stream(name, 1, unlimited())),
+            ErrorCode::Validation,
+            "{name}"
+        );
     }
     for shards in [0, 10_001] {
         assert_eq!(code(client.create_stream("many", shards, unlimited())), ErrorCode::Validation);

@@ -67,9 +67,8 @@ impl Crashes {
         let start = |id: u32| {
             // Some land on the home core of their shards, some never do.
             let core = if id.is_multiple_of(2) { ANY_CORE } else { CoreId((id / 2) as u16) };
-            let known: BTreeMap<u32, Sent> = (0..SHARDS)
-                .filter_map(|s| Some((s, self.oracle.sent.remove(&(id, s))?)))
-                .collect();
+            let known: BTreeMap<u32, Sent> =
+                (0..SHARDS).filter_map(|s| Some((s, self.oracle.sent.remove(&(id, s))?))).collect();
             let (client, seed) = (server.client_on(core), self.random.next_u64());
             let filler = &self.oracle.filler;
             Writer::new(client, id, &self.stream, filler, shape, seed, known, shared).start()
@@ -128,7 +127,8 @@ fn every_acknowledged_record_survives_kill_nine_and_none_is_invented() {
         } else {
             crashes.shape()
         };
-        let bytes = if wraps { 2 * RING_BYTES + RING_BYTES / 4 } else { crashes.random.below(2 << 20) };
+        let bytes =
+            if wraps { 2 * RING_BYTES + RING_BYTES / 4 } else { crashes.random.below(2 << 20) };
         println!("round {round}: {shape:?}, killed after {bytes} bytes; {}", server.recovery());
         let name = format!("round-{round}");
         let made = server.client().create_stream(&name, 1, unlimited()).unwrap();

@@ -14,8 +14,8 @@ mod raw;
 
 mod cli;
 mod connections;
-mod cores;
 mod control_plane;
+mod cores;
 mod crash;
 mod full_disk;
 mod hostile;

@@ -133,9 +133,8 @@ impl Writer {
         let shard = self.random.below(self.stream.shards.len() as u64) as u32;
         let sent = self.sent.get_mut(&shard).expect("every shard has its entry");
         let (first, count) = (sent.sent, 1 + self.random.below(self.shape.records_max));
-        let names: Vec<Name> = (first..first + count)
-            .map(|number| Name { writer: self.id, shard, number })
-            .collect();
+        let names: Vec<Name> =
+            (first..first + count).map(|number| Name { writer: self.id, shard, number }).collect();
         let bytes: Vec<usize> =
             names.iter().map(|_| self.random.below(self.shape.bytes_max) as usize).collect();
         batch_of(builder, &self.filler, &names, &bytes);

@@ -14,7 +14,8 @@ use shardway::record::BatchBuilder;
 
 /// The seed of a test: from SHARDWAY_TEST_SEED, else new; printed, since a failure needs it.
 pub fn seed(test: &str) -> u64 {
-    let given = std::env::var("SHARDWAY_TEST_SEED").ok().map(|text| text.parse().expect("a number"));
+    let given =
+        std::env::var("SHARDWAY_TEST_SEED").ok().map(|text| text.parse().expect("a number"));
     let seed = given.unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.expect("after 1970").subsec_nanos().into()
@@ -42,7 +43,8 @@ impl Name {
 
     /// Its data: the name, then so many bytes that follow from it.
     pub fn data(&self, filler: &Filler, bytes: usize) -> Vec<u8> {
-        let mut data = format!("{} {} {} {bytes} ", self.writer, self.shard, self.number).into_bytes();
+        let mut data =
+            format!("{} {} {} {bytes} ", self.writer, self.shard, self.number).into_bytes();
         data.extend_from_slice(filler.of(self, bytes));
         data
     }
@@ -51,9 +53,8 @@ impl Name {
     pub fn of(filler: &Filler, read: &ReadRecord<'_>) -> Name {
         let invented = || panic!("nobody sent the record {} of {}", read.record.seq, read.shard);
         let mut fields = read.record.data.splitn(5, |b| *b == b' ');
-        let mut number = || -> Option<u64> {
-            std::str::from_utf8(fields.next()?).ok()?.parse().ok()
-        };
+        let mut number =
+            || -> Option<u64> { std::str::from_utf8(fields.next()?).ok()?.parse().ok() };
         let (Some(writer), Some(shard), Some(nth), Some(bytes)) =
             (number(), number(), number(), number())
         else {

@@ -149,12 +149,7 @@ pub fn seal(header: &mut [u8]) {
 
 /// A hello that any server greets.
 pub fn hello() -> Vec<u8> {
-    let hello = Hello {
-        version_min: 1,
-        version_max: 1,
-        features: 0,
-        wanted_core: ANY_CORE,
-        client: "raw",
-    };
+    let hello =
+        Hello { version_min: 1, version_max: 1, features: 0, wanted_core: ANY_CORE, client: "raw" };
     frame(Opcode::Hello, 1, |w| hello.write(w))
 }
