@@ -1,12 +1,15 @@
 //! The one place where durability has consequences: acknowledgements, tail, subscriptions, gets.
 
 use crate::base::clock::Now;
+use crate::base::error::ErrorCode;
+use crate::base::ids::ShardNumber;
 use crate::log::checkpoint::CheckpointEntry;
 use crate::log::core_log::{CommitWrite, NoCommit};
 use crate::log::segment_writer::MemoryBatch;
 use crate::log::staging::ShardSlot;
 use crate::metrics::{Counter, Histogram};
-use crate::service::core::Core;
+use crate::record::BatchHeader;
+use crate::service::core::{Core, PutWaiter};
 use crate::wire::put::PutRun;
 
 impl Core {
@@ -58,7 +61,9 @@ impl Core {
             let Some(shard) = &mut self.shards[batch.slot.0 as usize] else {
                 // Its stream was deleted while the write was on its way.
                 self.unwritten_bytes -= u64::from(batch.bytes);
-                self.put_gone(waiter, batch.count);
+                let stored = BatchHeader::decode_stamped(&buffer[batch.offset as usize..]);
+                let shard = stored.expect("it was staged here").stamp.shard.number;
+                self.put_gone(waiter, shard, batch.count);
                 continue;
             };
             let run =
@@ -83,10 +88,8 @@ impl Core {
         self.trim_memory();
     }
 
-    fn put_gone(&mut self, waiter: crate::service::core::PutWaiter, count: u32) {
-        let code = crate::base::error::ErrorCode::ResourceNotFound;
-        let shard = crate::base::ids::ShardNumber(0);
-        let run = PutRun { shard, count, outcome: Err(code) };
+    fn put_gone(&mut self, waiter: PutWaiter, shard: ShardNumber, count: u32) {
+        let run = PutRun { shard, count, outcome: Err(ErrorCode::ResourceNotFound) };
         self.put_done(waiter, run, "the stream was deleted".to_owned());
     }
 
