@@ -5,7 +5,7 @@ use std::fs;
 use shardway::base::ids::{CoreId, ShardNumber};
 use shardway::record::BatchBuilder;
 
-use crate::process::{Server, Setup, connect, cpus, new_dir, until};
+use crate::process::{Server, Setup, connect, cpus, new_dir, skipped, until};
 use crate::unlimited;
 
 /// Raises this process's limit of open files as far as it may go; the server inherits it.
@@ -25,12 +25,12 @@ fn thousands_of_connections_are_all_answered_and_all_freed() {
     let limit = raise_file_limit();
     let wanted = 3000.min((limit.saturating_sub(500)) as usize);
     if wanted < 3000 {
-        println!("SKIPPED in part: {limit} open files allow {wanted} connections");
+        skipped("3000 connections", &format!("{limit} open files allow {wanted}"));
     }
     let dir = new_dir();
     let server = Setup::new(&dir.path().join("data")).cores(cpus().len().min(2) as u16).start();
     let stream = server.client().create_stream("crowd", 2, unlimited()).unwrap();
-    let (before, addr) = (server.open_files(), server.addr());
+    let (before, addr) = (server.sockets(), server.addr());
     let mut builder = BatchBuilder::new();
     builder.push("key", None, b"data").unwrap();
     let batch = builder.finish();
@@ -48,7 +48,7 @@ fn thousands_of_connections_are_all_answered_and_all_freed() {
         };
         assert!(answer.is_stored());
     }
-    assert!(server.open_files() >= wanted);
+    assert!(server.sockets() >= wanted);
     println!("{wanted} connections: {} MiB", server.resident_bytes() >> 20);
     let mut stored = 0;
     for shard in [0, 1].map(ShardNumber) {
@@ -56,7 +56,7 @@ fn thousands_of_connections_are_all_answered_and_all_freed() {
     }
     assert_eq!(stored, wanted as u64);
     drop(clients);
-    until("the end of all connections", || server.open_files() <= before + 1);
+    until("the end of all connections", || server.sockets() <= before + 1);
     server.client().ping().unwrap();
     server.stop_clean();
 }
@@ -77,7 +77,7 @@ fn wake_ups(server: &Server, core: usize) -> u64 {
 #[test]
 fn a_connection_that_was_handed_over_is_served_by_the_wanted_core_alone() {
     if cpus().len() < 2 {
-        println!("SKIPPED: two cores need two CPUs");
+        skipped("handing over", "two cores need two CPUs");
         return;
     }
     let dir = new_dir();

@@ -1,15 +1,14 @@
 //! A data dir moves between servers with different numbers of cores.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use shardway::base::ids::{CoreId, ShardNumber, home_core};
 use shardway::wire::hello::ANY_CORE;
 use shardway::wire::streams::StreamDescription;
 
-use crate::load::{Shape, Shared, Writer, Wrote, wait_acked};
+use crate::load::{Load, Shape, Wrote, wait_acked};
 use crate::oracle::{Filler, Name, Oracle, read_names, seed};
-use crate::process::{Server, Setup, cpus, new_dir};
+use crate::process::{Server, Setup, cpus, new_dir, skipped};
 use crate::{check_agrees, unlimited};
 
 const SHARDS: u32 = 6;
@@ -17,16 +16,15 @@ const SHAPE: Shape = Shape { records_max: 50, bytes_max: 2000, window: 4 };
 
 /// Loads a running server from two connections, then stops the writers.
 fn load(server: &Server, stream: &StreamDescription, oracle: &mut Oracle, seed: u64) {
-    let shared = Arc::new(Shared::default());
+    let load = Load::new(stream, &oracle.filler, SHAPE);
     let start = |id: u32| {
         let known = (0..SHARDS).filter_map(|s| Some((s, oracle.sent.remove(&(id, s))?))).collect();
         let core = if id == 0 { ANY_CORE } else { CoreId(1) };
-        let (client, filler) = (server.client_on(core), &oracle.filler);
-        Writer::new(client, id, stream, filler, SHAPE, seed + u64::from(id), known, &shared).start()
+        load.start(server.client_on(core), id, seed + u64::from(id), known)
     };
     let writers: Vec<_> = (0..2).map(start).collect();
-    wait_acked(&shared, 3 << 20, &writers);
-    shared.stop.store(true, Ordering::Relaxed);
+    wait_acked(&load.shared, 3 << 20, &writers);
+    load.shared.stop.store(true, Ordering::Relaxed);
     for writer in writers {
         let Wrote { writer, sent, error } = writer.join().expect("a writer's own checks hold");
         assert!(error.is_none(), "{error:?}");
@@ -46,7 +44,7 @@ fn read_all(server: &Server, stream: &StreamDescription, oracle: &Oracle) -> Vec
 
 fn move_between_cores(clean: bool, seed: u64) {
     if cpus().len() < 2 {
-        println!("SKIPPED: two cores need two CPUs");
+        skipped("changing the number of cores", "two cores need two CPUs");
         return;
     }
     let dir = new_dir();

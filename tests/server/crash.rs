@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use shardway::base::stream::{ShardLimits, StreamOptions};
 use shardway::wire::hello::ANY_CORE;
 use shardway::wire::streams::StreamDescription;
 
-use crate::load::{Shape, Shared, Writer, Wrote, wait_acked};
+use crate::load::{Load, Shape, Wrote, wait_acked};
 use crate::oracle::{Filler, Oracle, Sent, read_names, seed};
 use crate::process::{Server, Setup, cpus, new_dir};
 use crate::{check_agrees, unlimited};
@@ -58,29 +57,22 @@ impl Crashes {
         Shape { records_max, bytes_max, window: 1 + self.random.below(12) as usize }
     }
 
-    fn writers(
-        &mut self,
-        server: &Server,
-        shape: Shape,
-        shared: &Arc<Shared>,
-    ) -> Vec<thread::JoinHandle<Wrote>> {
+    fn writers(&mut self, server: &Server, load: &Load) -> Vec<thread::JoinHandle<Wrote>> {
         let start = |id: u32| {
             // Some land on the home core of their shards, some never do.
             let core = if id.is_multiple_of(2) { ANY_CORE } else { CoreId((id / 2) as u16) };
             let known: BTreeMap<u32, Sent> =
                 (0..SHARDS).filter_map(|s| Some((s, self.oracle.sent.remove(&(id, s))?))).collect();
-            let (client, seed) = (server.client_on(core), self.random.next_u64());
-            let filler = &self.oracle.filler;
-            Writer::new(client, id, &self.stream, filler, shape, seed, known, shared).start()
+            load.start(server.client_on(core), id, self.random.next_u64(), known)
         };
         (0..WRITERS).map(start).collect()
     }
 
     /// Load, and the end of the server once `bytes` are acknowledged and a moment more has gone.
     fn crash(&mut self, server: Server, shape: Shape, bytes: u64) {
-        let shared = Arc::new(Shared::default());
-        let writers = self.writers(&server, shape, &shared);
-        wait_acked(&shared, bytes, &writers);
+        let load = Load::new(&self.stream, &self.oracle.filler, shape);
+        let writers = self.writers(&server, &load);
+        wait_acked(&load.shared, bytes, &writers);
         thread::sleep(Duration::from_micros(self.random.below(5000)));
         server.kill();
         for writer in writers {

@@ -12,7 +12,7 @@ use shardway::record::BatchBuilder;
 use shardway::wire::streams::StreamDescription;
 
 use crate::oracle::{Filler, Name, Oracle, Sent, batch_of, read_names};
-use crate::process::{Setup, new_dir, text, until};
+use crate::process::{Setup, new_dir, skipped, text, until};
 use crate::{check_agrees, unlimited};
 
 const SHARD: ShardNumber = ShardNumber(0);
@@ -125,7 +125,7 @@ fn a_full_disk_refuses_puts_serves_reads_and_recovers_by_itself() {
     let disk = match SmallDisk::mount() {
         Ok(disk) => disk,
         Err(why) => {
-            println!("SKIPPED: no small file system can be made here: {why}");
+            skipped("a full disk", &why);
             return;
         }
     };
@@ -146,7 +146,7 @@ fn a_full_disk_refuses_puts_serves_reads_and_recovers_by_itself() {
             }
         };
         println!("round {round}: {stored} puts of 400 KB, then: {why}");
-        assert!(why.contains("full"), "{why}");
+        assert!(why.contains("No space left"), "{why}");
         assert!(putter.put().is_err(), "as long as it is full");
         putter.verify(&mut server.client());
         server.client().ping().unwrap();
@@ -168,9 +168,12 @@ fn a_full_disk_refuses_puts_serves_reads_and_recovers_by_itself() {
 
 #[test]
 fn a_first_start_on_a_full_disk_says_so_in_one_line() {
-    let Ok(disk) = SmallDisk::mount() else {
-        println!("SKIPPED: no small file system can be made here");
-        return;
+    let disk = match SmallDisk::mount() {
+        Ok(disk) => disk,
+        Err(why) => {
+            skipped("a first start on a full disk", &why);
+            return;
+        }
     };
     let ballast = disk.fill(20 << 20);
     let setup = Setup::new(&disk.at.join("data"));

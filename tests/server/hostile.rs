@@ -1,7 +1,7 @@
 //! Frames that no client would send: a typed error, the end of that connection, and nobody else
 //! notices.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use shardway::base::ids::{CoreId, ShardNumber};
@@ -14,7 +14,7 @@ use shardway::wire::hello::{ANY_CORE, Hello};
 use shardway::wire::put::Put;
 use shardway::wire::streams::{StreamDescription, StreamName};
 
-use crate::load::{Shape, Shared, Writer, Wrote};
+use crate::load::{Load, Shape, Wrote};
 use crate::oracle::{Filler, Oracle, read_names, seed};
 use crate::process::{Server, Setup, new_dir, until};
 use crate::raw::{Goodbye, Raw, frame, header, hello, seal};
@@ -24,9 +24,8 @@ use crate::unlimited;
 struct Bystander {
     server: Server,
     stream: StreamDescription,
-    shared: Arc<Shared>,
+    load: Load,
     writer: std::thread::JoinHandle<Wrote>,
-    filler: Filler,
     _dir: tempfile::TempDir,
 }
 
@@ -35,16 +34,15 @@ impl Bystander {
         let dir = new_dir();
         let server = Setup::new(&dir.path().join("data")).start();
         let stream = server.client().create_stream("calm", 2, unlimited()).unwrap();
-        let (shared, filler) = (Arc::new(Shared::default()), Filler::new(4096));
         let shape = Shape { records_max: 5, bytes_max: 500, window: 3 };
-        let (client, known) = (server.client(), Default::default());
-        let writer = Writer::new(client, 0, &stream, &filler, shape, seed, known, &shared).start();
-        Bystander { server, stream, shared, writer, filler, _dir: dir }
+        let load = Load::new(&stream, &Filler::new(4096), shape);
+        let writer = load.start(server.client(), 0, seed, BTreeMap::new());
+        Bystander { server, stream, load, writer, _dir: dir }
     }
 
     /// Waits for a put that was sent after this call, and not an accident of what was on its way.
     fn assert_served(&self) {
-        let puts = || self.shared.acked_puts.load(Ordering::Relaxed);
+        let puts = || self.load.shared.acked_puts.load(Ordering::Relaxed);
         let before = puts();
         until("puts of the bystander", || {
             assert!(!self.writer.is_finished(), "the bystander's connection ended");
@@ -55,10 +53,10 @@ impl Bystander {
     /// Every acknowledged record is there, every record was sent.
     fn finish(self) {
         self.assert_served();
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.load.shared.stop.store(true, Ordering::Relaxed);
         let Wrote { sent, error, .. } = self.writer.join().expect("a writer's own checks hold");
         assert!(error.is_none(), "the bystander lost its connection: {error:?}");
-        let mut oracle = Oracle::new(self.filler);
+        let mut oracle = Oracle::new(self.load.filler);
         oracle.learn(0, sent);
         let mut client = self.server.client();
         for shard in 0..2 {

@@ -1,22 +1,22 @@
 //! Starting, refusing to start, and stopping.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use shardway::base::ids::ShardNumber;
 
-use crate::load::{Shape, Shared, Writer, Wrote, wait_acked};
+use crate::load::{Load, Shape, Wrote, wait_acked};
 use crate::oracle::{Filler, Oracle, read_names, seed};
-use crate::process::{Setup, cpus, new_dir};
+use crate::process::{Setup, cpus, new_dir, skipped};
 use crate::{check_agrees, unlimited};
 
 /// One line that names the cause, and a code of 2 or above.
 fn assert_refused(setup: &Setup, cause: &str) {
     let (code, stderr) = setup.refused();
-    assert!(code >= 2 && code < 128, "exit code {code}: {stderr}");
+    assert!((2..128).contains(&code), "exit code {code}: {stderr}");
     assert_eq!(stderr.lines().count(), 1, "one line, not {stderr:?}");
     assert!(stderr.starts_with("shardway: ") && stderr.contains(cause), "{cause:?} in {stderr:?}");
 }
@@ -97,7 +97,7 @@ fn a_path_that_cannot_be_a_data_dir_is_refused() {
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o500)).unwrap();
     // SAFETY: geteuid takes nothing and cannot fail.
     if unsafe { libc::geteuid() } == 0 {
-        println!("SKIPPED in part: root may write everywhere; /proc stands in");
+        skipped("an unwritable directory", "root may write everywhere; /proc stands in");
         assert_refused_without_log("/proc/shardway-data");
     } else {
         assert_refused(&Setup::new(&below), "locked");
@@ -136,15 +136,11 @@ fn sigterm_answers_what_is_in_flight_and_stores_exactly_what_it_acknowledged() {
     let server = setup.start();
     let stream = server.client().create_stream("busy", 3, unlimited()).unwrap();
     let mut oracle = Oracle::new(Filler::new(4096));
-    let shared = Arc::new(Shared::default());
     let shape = Shape { records_max: 20, bytes_max: 3000, window: 16 };
-    let start = |id: u32| {
-        let (client, seed) = (server.client(), seed + u64::from(id));
-        let (known, filler) = (Default::default(), &oracle.filler);
-        Writer::new(client, id, &stream, filler, shape, seed, known, &shared).start()
-    };
+    let load = Load::new(&stream, &oracle.filler, shape);
+    let start = |id: u32| load.start(server.client(), id, seed + u64::from(id), BTreeMap::new());
     let writers: Vec<_> = (0..3).map(start).collect();
-    wait_acked(&shared, 4 << 20, &writers);
+    wait_acked(&load.shared, 4 << 20, &writers);
     server.stop_clean();
     for writer in writers {
         let Wrote { writer, sent, error } = writer.join().expect("a writer's own checks hold");
@@ -162,7 +158,7 @@ fn sigterm_answers_what_is_in_flight_and_stores_exactly_what_it_acknowledged() {
         stored += names.len() as u64;
     }
     assert_eq!(stored, oracle.acked(), "whatever was stored was acknowledged");
-    assert!(shared.acked_puts.load(Ordering::Relaxed) > 0);
+    assert!(load.shared.acked_puts.load(Ordering::Relaxed) > 0);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! SHARDWAY_TEST_SEED repeats the random choices of a run, SHARDWAY_TEST_CRASH_ROUNDS makes
 //! kill -9 more patient (8 by default).
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a failed test shows them")]
+
 #[path = "../support/load.rs"]
 mod load;
 #[path = "../support/oracle.rs"]
@@ -27,8 +29,8 @@ mod subscribers;
 use std::path::Path;
 
 use shardway::base::stream::{ShardLimits, StreamOptions};
-use shardway::log::check::{CheckOptions, Severity, check};
-use shardway::log::progress::NoProgress;
+
+use process::{exit_code, run, shardway, text};
 
 /// A stream without limits.
 fn unlimited() -> StreamOptions {
@@ -37,7 +39,12 @@ fn unlimited() -> StreamOptions {
 
 /// `shardway check` finds nothing in the data dir of a server that has stopped in order.
 fn check_agrees(data_dir: &Path) {
-    let report = check(data_dir, &CheckOptions::default(), &mut NoProgress).expect("it is stopped");
-    let bad: Vec<_> = report.findings.iter().filter(|f| f.severity > Severity::Note).collect();
+    let output = run(shardway().arg("check").arg("--json").arg(data_dir));
+    let (printed, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(exit_code(output.status), 0, "{printed}{stderr}");
+    let report: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+    assert_eq!(report["sound"], true);
+    let findings = report["findings"].as_array().expect("a list");
+    let bad: Vec<_> = findings.iter().filter(|finding| finding["severity"] != "note").collect();
     assert!(bad.is_empty(), "check finds {bad:#?}");
 }

@@ -13,7 +13,7 @@ use shardway::record::{BatchBuilder, HashKey};
 use shardway::wire::streams::StreamDescription;
 
 use crate::oracle::{read_to_tip, seed};
-use crate::process::{HANG, Server, Setup, cpus, new_dir};
+use crate::process::{HANG, Server, Setup, cpus, new_dir, skipped};
 use crate::unlimited;
 
 /// Key and data of all records of a shard, in order.
@@ -165,7 +165,7 @@ fn forwarded(server: &Server, stream: &StreamDescription, core: u16, first: u64)
 #[test]
 fn requests_to_the_wrong_core_are_forwarded_and_answered_in_order() {
     if cpus().len() < 2 {
-        println!("SKIPPED: two cores need two CPUs");
+        skipped("forwarding", "two cores need two CPUs");
         return;
     }
     let dir = new_dir();

@@ -16,7 +16,7 @@ const SHARD: ShardNumber = ShardNumber(0);
 
 /// A shard with more records than its tail, in several segments and terms.
 struct Library {
-    server: Server,
+    _server: Server,
     client: Client,
     stream: StreamDescription,
     /// When each record arrived.
@@ -46,7 +46,7 @@ impl Library {
             arrivals.push(read.arrival);
         });
         assert_eq!(arrivals.len(), 900);
-        Library { server, client, stream, arrivals, _dir: dir }
+        Library { _server: server, client, stream, arrivals, _dir: dir }
     }
 
     /// The first sequence that a get from there brings.
@@ -181,10 +181,10 @@ fn a_long_poll_ends_with_the_record_or_with_its_wait() {
     let shardway::client::Incoming::Fetched { answer, .. } = woken else { panic!("{woken:?}") };
     assert_eq!((answer.first, answer.end), (Seq(0), Seq(1)));
     // One that nobody waits for any more holds nothing up.
-    reader.send_get(&answer.next_iterator, 10, 1 << 20, 30_000).unwrap();
-    let files = server.open_files();
+    reader.send_get(&answer.next_iterator, 10, 1 << 20, 1000).unwrap();
+    let connections = server.sockets();
     drop(reader);
-    until("the end of its connection", || server.open_files() < files);
+    until("the end of its connection", || server.sockets() < connections);
     fill(&mut writer, stream.uuid, 1, 1);
     assert_eq!(tip_of(&mut writer, stream.uuid, SHARD), Seq(2));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use shardway::base::error::ErrorCode;
 use shardway::base::ids::{Seq, ShardNumber, StreamUuid};
 use shardway::base::stream::Position;
-use shardway::client::{Client, Ended, Incoming};
+use shardway::client::{Client, ClientError, Ended, Incoming};
 use shardway::record::BatchBuilder;
 use shardway::wire::Opcode;
 use shardway::wire::subscribe::Subscribe;
@@ -171,7 +171,7 @@ fn a_subscriber_that_vanishes_in_the_middle_of_a_push_is_forgotten() {
     let mut writer = server.client();
     let stream = writer.create_stream("gone", 1, unlimited()).unwrap().uuid;
     fill(&mut writer, stream, 0..300, 60_000);
-    let files = server.open_files();
+    let connections = server.sockets();
     for round in 0..10 {
         let mut raw = Raw::greeted(&server.addr());
         let subscribe = request(stream, "ghost", PLENTY);
@@ -181,7 +181,7 @@ fn a_subscriber_that_vanishes_in_the_middle_of_a_push_is_forgotten() {
             raw.receive().expect("an answer, then pushes");
         }
     }
-    until("the end of the ghosts' connections", || server.open_files() <= files);
+    until("the end of the ghosts' connections", || server.sockets() <= connections);
     fill(&mut writer, stream, 300..310, 60_000);
     let mut same = Consumer::new(&server, stream, "ghost", PLENTY);
     same.take_until(310);
@@ -245,7 +245,7 @@ fn an_unsubscribed_number_is_silent_and_free() {
 }
 
 #[test]
-fn a_stopping_server_says_where_a_subscription_would_go_on() {
+fn a_stopping_server_tells_its_subscribers_before_it_closes() {
     let (_dir, server) = start();
     let mut writer = server.client();
     let stream = writer.create_stream("stop", 1, unlimited()).unwrap().uuid;
@@ -253,8 +253,9 @@ fn a_stopping_server_says_where_a_subscription_would_go_on() {
     fill(&mut writer, stream, 0..3, 100);
     consumer.take_until(3);
     server.signal(libc::SIGTERM);
-    let ended = next_end(&mut consumer.client);
-    assert_eq!(ended.error.code, ErrorCode::ShuttingDown);
-    assert_eq!(ended.continue_at, Seq(3));
+    match consumer.client.next_event(HANG) {
+        Err(ClientError::Api(error)) => assert_eq!(error.code, ErrorCode::ShuttingDown),
+        other => panic!("{other:?} instead of the reason"),
+    }
     assert_eq!(server.wait().code, 0);
 }

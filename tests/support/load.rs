@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use shardway::base::error::ApiError;
 use shardway::base::ids::{Seq, ShardNumber};
 use shardway::base::rng::SplitMix64;
 use shardway::client::{Client, ClientError, Incoming};
@@ -37,17 +38,55 @@ pub struct Shared {
     pub stop: AtomicBool,
 }
 
-/// A writer on its thread.
-pub struct Writer {
+/// What all writers of a load have in common.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Where to.
+    pub stream: StreamDescription,
+    /// Makes the records.
+    pub filler: Filler,
+    /// How.
+    pub shape: Shape,
+    /// What they share with the test.
+    pub shared: Arc<Shared>,
+}
+
+impl Load {
+    /// A load that has not begun.
+    pub fn new(stream: &StreamDescription, filler: &Filler, shape: Shape) -> Load {
+        let (stream, filler) = (stream.clone(), filler.clone());
+        Load { stream, filler, shape, shared: Arc::default() }
+    }
+
+    /// Starts a writer that goes on from what it knows already. It writes on a thread until it is
+    /// told to stop or the server refuses or is gone.
+    pub fn start(
+        &self,
+        client: Client,
+        id: u32,
+        seed: u64,
+        mut sent: BTreeMap<u32, Sent>,
+    ) -> thread::JoinHandle<Wrote> {
+        for shard in &self.stream.shards {
+            let sent = sent.entry(shard.number.0).or_default();
+            sent.connections.push(sent.sent);
+        }
+        let (load, random) = (self.clone(), SplitMix64::new(seed));
+        let mut writer = Writer { client, id, load, random, sent, open: HashMap::new() };
+        thread::spawn(move || {
+            let error = writer.write().err();
+            Wrote { writer: writer.id, sent: writer.sent, error }
+        })
+    }
+}
+
+struct Writer {
     client: Client,
     id: u32,
-    stream: StreamDescription,
-    filler: Filler,
-    shape: Shape,
+    load: Load,
     random: SplitMix64,
     sent: BTreeMap<u32, Sent>,
     open: HashMap<u64, Open>,
-    shared: Arc<Shared>,
 }
 
 /// A put without an answer.
@@ -69,42 +108,6 @@ pub struct Wrote {
 }
 
 impl Writer {
-    /// A writer that goes on from what it knows already.
-    pub fn new(
-        client: Client,
-        id: u32,
-        stream: &StreamDescription,
-        filler: &Filler,
-        shape: Shape,
-        seed: u64,
-        sent: BTreeMap<u32, Sent>,
-        shared: &Arc<Shared>,
-    ) -> Writer {
-        Writer {
-            client,
-            id,
-            stream: stream.clone(),
-            filler: filler.clone(),
-            shape,
-            random: SplitMix64::new(seed),
-            sent,
-            open: HashMap::new(),
-            shared: Arc::clone(shared),
-        }
-    }
-
-    /// Writes on a thread until it is told to stop or the server is gone.
-    pub fn start(mut self) -> thread::JoinHandle<Wrote> {
-        thread::spawn(move || {
-            for shard in &self.stream.shards {
-                let sent = self.sent.entry(shard.number.0).or_default();
-                sent.connections.push(sent.sent);
-            }
-            let error = self.write().err();
-            Wrote { writer: self.id, sent: self.sent, error }
-        })
-    }
-
     /// Ends with the first error, and not before everything that still comes has been taken.
     fn write(&mut self) -> Result<(), ClientError> {
         let written = self.write_until_stopped();
@@ -120,8 +123,8 @@ impl Writer {
 
     fn write_until_stopped(&mut self) -> Result<(), ClientError> {
         let mut builder = BatchBuilder::new();
-        while !self.shared.stop.load(Ordering::Relaxed) {
-            while self.open.len() >= self.shape.window {
+        while !self.load.shared.stop.load(Ordering::Relaxed) {
+            while self.open.len() >= self.load.shape.window {
                 self.take_answer()?;
             }
             self.put(&mut builder)?;
@@ -130,18 +133,18 @@ impl Writer {
     }
 
     fn put(&mut self, builder: &mut BatchBuilder) -> Result<(), ClientError> {
-        let shard = self.random.below(self.stream.shards.len() as u64) as u32;
+        let shard = self.random.below(self.load.stream.shards.len() as u64) as u32;
         let sent = self.sent.get_mut(&shard).expect("every shard has its entry");
-        let (first, count) = (sent.sent, 1 + self.random.below(self.shape.records_max));
+        let (first, count) = (sent.sent, 1 + self.random.below(self.load.shape.records_max));
         let names: Vec<Name> =
             (first..first + count).map(|number| Name { writer: self.id, shard, number }).collect();
         let bytes: Vec<usize> =
-            names.iter().map(|_| self.random.below(self.shape.bytes_max) as usize).collect();
-        batch_of(builder, &self.filler, &names, &bytes);
+            names.iter().map(|_| self.random.below(self.load.shape.bytes_max) as usize).collect();
+        batch_of(builder, &self.load.filler, &names, &bytes);
         // From here on it may be stored, whatever becomes of the call.
         sent.sent += count;
         let batch = builder.finish();
-        let (uuid, version) = (self.stream.uuid, self.stream.map_version);
+        let (uuid, version) = (self.load.stream.uuid, self.load.stream.map_version);
         let id = self.client.send_put(uuid, ShardNumber(shard), version, batch)?;
         let bytes = batch.len() as u64;
         self.open.insert(id, Open { shard, first, count, bytes });
@@ -152,9 +155,10 @@ impl Writer {
         match self.client.next_event(HANG)? {
             Some(Incoming::Put { correlation, answer }) => {
                 let open = self.open.remove(&correlation).expect("an answer to a put of ours");
-                assert!(answer.is_stored(), "a put was refused: {}", answer.message);
                 assert_eq!((answer.runs.len(), answer.records()), (1, open.count));
-                let base = answer.runs[0].outcome.expect("it is stored");
+                let run = answer.runs[0];
+                assert_eq!(run.shard.0, open.shard, "{}", answer.message);
+                let base = run.outcome.map_err(|code| ApiError::new(code, answer.message))?;
                 self.stored(&open, base);
                 Ok(())
             }
@@ -173,8 +177,8 @@ impl Writer {
         }
         let numbers = open.first..open.first + open.count;
         sent.acked.extend(numbers.zip(0..).map(|(number, nth)| (number, base.plus(nth))));
-        self.shared.acked_bytes.fetch_add(open.bytes, Ordering::Relaxed);
-        self.shared.acked_puts.fetch_add(1, Ordering::Relaxed);
+        self.load.shared.acked_bytes.fetch_add(open.bytes, Ordering::Relaxed);
+        self.load.shared.acked_puts.fetch_add(1, Ordering::Relaxed);
     }
 }
 

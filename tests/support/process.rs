@@ -4,7 +4,7 @@
 //! guard ends its own process, by its own id, when the test is over.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +22,11 @@ pub const HANG: Duration = Duration::from_secs(60);
 /// A new directory on a real disk, which direct I/O needs; gone with its guard.
 pub fn new_dir() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory can be written")
+}
+
+/// Says on the terminal itself, where the harness keeps nothing back, what was not tested and why.
+pub fn skipped(what: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "!!!!!!!! NOT TESTED: {what}, because {why}");
 }
 
 /// Waits until `condition` holds.
@@ -298,9 +303,11 @@ impl Server {
         line.split_whitespace().nth(1).expect("a number").parse::<u64>().expect("of KiB") * 1024
     }
 
-    /// Files and sockets that it has open.
-    pub fn open_files(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").count()
+    /// Sockets that it has open: listeners and connections.
+    pub fn sockets(&self) -> usize {
+        let fds = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs").flatten();
+        let targets = fds.filter_map(|fd| fs::read_link(fd.path()).ok());
+        targets.filter(|target| target.display().to_string().starts_with("socket:")).count()
     }
 
     /// Sends it a signal.
