@@ -3,8 +3,8 @@
 //! A counting allocator counts what the server core's thread asks for; the clients run on other
 //! threads. Puts go out in bursts, one burst in flight, and a subscription takes every record.
 //!
-//! Two looks at it. First, all allocations of a burst: what would belong to a record or a batch must
-//! show as a difference between bursts that differ in nothing but their number of records or
+//! Two looks at it. First, all allocations of a burst: what would belong to a record or a batch
+//! must show as a difference between bursts that differ in nothing but their number of records or
 //! batches. That number wobbles with the runtime, which allocates on every round of its loop. So
 //! second, a few bursts more with a backtrace for each allocation: how many are our own.
 
