@@ -64,8 +64,11 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
             state.listener.take();
             let mut domain = state.domain.borrow_mut();
             let crate::runtime::state::Domain { core, sessions } = &mut *domain;
-            sessions.begin_stop(core, &state.poller.borrow());
+            // Readers first: they are told where to go on before their connections end.
             core.end_waiting(now);
+            core.end_subscriptions(now);
+            sessions.deliver(core);
+            sessions.begin_stop(core, &state.poller.borrow());
             state.finish_turn(&mut domain, now);
             *drain_until = Some(now.mono + DRAIN_MAX);
             state.phase.set(Phase::Draining);
