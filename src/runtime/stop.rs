@@ -77,7 +77,10 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
             let until = *drain_until.get_or_insert(now.mono);
             let domain = state.domain.borrow();
             let answered = domain.sessions.is_empty() || now.mono >= until;
-            let idle = domain.core.log.is_idle() && !domain.core.is_parking();
+            let idle = domain.core.log.is_idle()
+                && !domain.core.is_parking()
+                && !state.control_busy.get()
+                && state.control.borrow().is_empty();
             let drained = answered && idle && state.unsent.borrow().is_empty();
             if drained && !state.counted_drained.replace(true) {
                 state.shared.drained.fetch_add(1, Ordering::AcqRel);
