@@ -179,6 +179,12 @@ impl SegmentWriter {
         self.index.end_offset() >= SEGMENT_BYTES && self.batch_written == 0
     }
 
+    /// Whether the segment has batches and ends with a whole one.
+    #[must_use]
+    pub fn can_be_sealed(&self) -> bool {
+        !self.index.is_empty() && self.batch_written == 0
+    }
+
     /// When the segment's file was started; zero before.
     #[must_use]
     pub fn created_at(&self) -> Millis {

@@ -366,7 +366,8 @@ impl Sessions {
         if session.handover.is_some() {
             return self.hand_over(poller, session);
         }
-        session.closing |= session.finished && session.in_flight == 0;
+        // A client that has gone must not be kept by its long polls: they are dropped.
+        session.closing |= session.finished && session.in_flight <= session.gets.len();
         if session.closing {
             self.flush(core, &mut session);
             if session.outbound.waiting() == 0 || !session.wants_write {

@@ -182,7 +182,9 @@ impl Behind {
             if !domain.core.is_refusing() {
                 tracing::warn!(%error, "segments cannot be written: puts are refused");
             }
-            domain.core.refuse(format!("{dir} takes no more data: {error}"));
+            let what =
+                if error.kind() == io::ErrorKind::StorageFull { "is full" } else { "is short" };
+            domain.core.refuse(format!("the disk of {dir} {what}: {error}"));
             self.state.finish_turn(&mut domain, Now::read());
         }
         glommio::timer::sleep(FULL_DISK_PAUSE).await;

@@ -29,6 +29,7 @@ pub async fn control(state: Rc<CoreState>, store: FileStore, catalog: State) {
     let mut control = Control { state, store: Some(store), catalog };
     loop {
         let request = control.state.control.borrow_mut().pop_front();
+        control.state.control_busy.set(request.is_some());
         match request {
             Some(request) => control.serve(request).await,
             None => control.state.control_due.wait().await,

@@ -345,6 +345,7 @@ fn assemble(
         reads_running: Cell::new(0),
         control: RefCell::default(),
         control_due: Notify::default(),
+        control_busy: Cell::new(false),
         installs: Cell::new((0, 0)),
         shared,
         bell,

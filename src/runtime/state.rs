@@ -41,6 +41,8 @@ pub struct CoreState {
     pub control: RefCell<VecDeque<ControlRequest>>,
     /// There are some.
     pub control_due: Notify,
+    /// One is being made: the stop waits for it.
+    pub control_busy: Cell<bool>,
     /// Cores that have installed the newest view, on core 0.
     pub installs: Cell<(u64, u16)>,
     /// What all cores share with whoever started them.

@@ -64,8 +64,11 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
             state.listener.take();
             let mut domain = state.domain.borrow_mut();
             let crate::runtime::state::Domain { core, sessions } = &mut *domain;
-            sessions.begin_stop(core, &state.poller.borrow());
+            // Readers first: they are told where to go on before their connections end.
             core.end_waiting(now);
+            core.end_subscriptions(now);
+            sessions.deliver(core);
+            sessions.begin_stop(core, &state.poller.borrow());
             state.finish_turn(&mut domain, now);
             *drain_until = Some(now.mono + DRAIN_MAX);
             state.phase.set(Phase::Draining);
@@ -74,7 +77,10 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
             let until = *drain_until.get_or_insert(now.mono);
             let domain = state.domain.borrow();
             let answered = domain.sessions.is_empty() || now.mono >= until;
-            let idle = domain.core.log.is_idle() && !domain.core.is_parking();
+            let idle = domain.core.log.is_idle()
+                && !domain.core.is_parking()
+                && !state.control_busy.get()
+                && state.control.borrow().is_empty();
             let drained = answered && idle && state.unsent.borrow().is_empty();
             if drained && !state.counted_drained.replace(true) {
                 state.shared.drained.fetch_add(1, Ordering::AcqRel);

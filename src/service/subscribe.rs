@@ -1,7 +1,7 @@
 //! Subscriptions: open, credit, close, and connections that go or stall.
 
 use crate::base::clock::Now;
-use crate::base::error::ApiError;
+use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{Seq, SessionId, ShardKey};
 use crate::base::limits::NAME_BYTES_MAX;
 use crate::base::stream::Position;
@@ -102,6 +102,17 @@ impl Core {
         }
         self.effects.list.push(Effect::Unsubscribed { session, correlation });
         Ok(())
+    }
+
+    /// Ends every subscription: the server stops.
+    pub fn end_subscriptions(&mut self, now: Now) {
+        self.finish_turn(now);
+        let error = ApiError::new(ErrorCode::ShuttingDown, "the server is stopping");
+        let mut slots = Vec::new();
+        self.subscriptions.slots(&mut slots);
+        for slot in slots {
+            self.subscriptions.end_shard(slot, &error, &mut self.effects);
+        }
     }
 
     /// A connection has gone.

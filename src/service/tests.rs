@@ -504,6 +504,37 @@ fn write_behind_takes_whole_pieces_until_the_shard_is_idle() {
 }
 
 #[test]
+fn a_segment_is_sealed_by_age_although_records_keep_coming() {
+    let mut w = world(options());
+    w.put(0, 1);
+    w.commit();
+    w.write_behind();
+    // Never idle, and every piece ends inside of a batch.
+    let (mut pieces, mut sealed_at) = (0, None);
+    for turn in 1..=7210 {
+        w.pass(500);
+        w.put(turn, 1);
+        w.commit();
+        match w.core.next_work(w.now, 0, false) {
+            None => {}
+            Some(Work::Write(slot, write)) => {
+                w.core.write_done(slot, &write);
+                pieces += 1;
+            }
+            Some(Work::Sync(slot, _, end)) => w.core.sync_done(slot, end),
+            Some(Work::Seal(slot, ..)) => {
+                w.core.seal_done(slot);
+                sealed_at.get_or_insert(turn);
+            }
+        }
+    }
+    assert!(pieces > 3, "{pieces} pieces");
+    assert!(sealed_at.is_some_and(|turn| (7200..7205).contains(&turn)), "{sealed_at:?}");
+    w.write_behind();
+    assert!(w.core.shards.iter().flatten().all(|shard| !shard.has_unwritten()));
+}
+
+#[test]
 fn many_shards_with_less_than_a_piece_each_are_written_before_puts_wait_for_them() {
     let mut w = world_of(500, options(), 0, 1024 * 1024 * KIB as u64);
     let bytes = batch(1, 250 * KIB);

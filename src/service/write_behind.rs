@@ -97,7 +97,7 @@ impl Core {
         let idle = now.wall.since(shard.last_arrival()) >= IDLE_MS;
         let aged =
             writer.created_at() > Millis(0) && now.wall.since(writer.created_at()) >= SEAL_AGE_MS;
-        let seals = writer.is_full() || (aged && !shard.has_unwritten());
+        let seals = writer.is_full() || (aged && writer.can_be_sealed());
         if seals {
             if shard.can_sync() {
                 let end = shard.begin_sync();
@@ -111,7 +111,7 @@ impl Core {
             let end = shard.begin_sync();
             return Some(Work::Sync(slot, shard.segments.writer.path(), end));
         }
-        let due = drain || pins_journal || idle;
+        let due = drain || pins_journal || idle || aged;
         if shard.has_unwritten()
             && (due || puts_wait || shard.unwritten_bytes_reach(SEGMENT_WRITE_BYTES as u64))
             && let Some(write) = shard.plan_segment_write(now.wall, piece_bytes)
