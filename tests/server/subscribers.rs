@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use shardway::base::error::ErrorCode;
 use shardway::base::ids::{Seq, ShardNumber, StreamUuid};
 use shardway::base::stream::Position;
-use shardway::client::{Client, ClientError, Ended, Incoming};
+use shardway::client::{Client, Ended, Incoming};
 use shardway::record::BatchBuilder;
 use shardway::wire::Opcode;
 use shardway::wire::subscribe::Subscribe;
@@ -245,7 +245,7 @@ fn an_unsubscribed_number_is_silent_and_free() {
 }
 
 #[test]
-fn a_stopping_server_tells_its_subscribers_before_it_closes() {
+fn a_stopping_server_says_where_its_subscriptions_would_go_on() {
     let (_dir, server) = start();
     let mut writer = server.client();
     let stream = writer.create_stream("stop", 1, unlimited()).unwrap().uuid;
@@ -253,9 +253,7 @@ fn a_stopping_server_tells_its_subscribers_before_it_closes() {
     fill(&mut writer, stream, 0..3, 100);
     consumer.take_until(3);
     server.signal(libc::SIGTERM);
-    match consumer.client.next_event(HANG) {
-        Err(ClientError::Api(error)) => assert_eq!(error.code, ErrorCode::ShuttingDown),
-        other => panic!("{other:?} instead of the reason"),
-    }
+    let ended = next_end(&mut consumer.client);
+    assert_eq!((ended.error.code, ended.continue_at), (ErrorCode::ShuttingDown, Seq(3)));
     assert_eq!(server.wait().code, 0);
 }
