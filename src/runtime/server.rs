@@ -227,10 +227,15 @@ fn spawn(options: &ServerOptions, start: CoreStart) -> Result<ExecutorJoinHandle
 
 /// The life of a core.
 async fn run(start: CoreStart) {
+    CoreLife::begin(start.shared.clone(), start.spec.core);
+    serve(start).await;
+    CoreLife::end();
+}
+
+async fn serve(start: CoreStart) {
     enter_core();
     let CoreStart { spec, listener, mesh, bell, shared, server, catalog, started, pulse } = start;
     let core = spec.core;
-    let _guard = PanicGuard { shared: shared.clone(), core };
     let state = match assemble(spec, listener, mesh, bell, shared, server) {
         Ok(state) => Rc::new(state),
         Err(error) => return drop(started.send((core.0, Err(error.to_string())))),
@@ -282,16 +287,35 @@ async fn run(start: CoreStart) {
     log_metrics(&state);
 }
 
-/// Makes the panic of a core the failure of the server, which then stops.
-struct PanicGuard {
-    shared: Arc<Shared>,
-    core: CoreId,
+thread_local! {
+    /// Of the core whose thread this is.
+    static LIFE: RefCell<Option<CoreLife>> = const { RefCell::new(None) };
 }
 
-impl Drop for PanicGuard {
+/// Makes the end of a core's thread the failure of the server, which then stops, unless the core
+/// has come to its own end. The thread has to notice: glommio drops no task when one panics.
+struct CoreLife {
+    shared: Arc<Shared>,
+    core: CoreId,
+    ended: bool,
+}
+
+impl CoreLife {
+    fn begin(shared: Arc<Shared>, core: CoreId) {
+        LIFE.set(Some(CoreLife { shared, core, ended: false }));
+    }
+
+    /// The core has come to its own end, whichever.
+    fn end() {
+        LIFE.with_borrow_mut(|life| life.as_mut().expect("it has begun").ended = true);
+    }
+}
+
+impl Drop for CoreLife {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.shared.fail(&format!("core {} has panicked", self.core));
+        if !self.ended {
+            // The panic has been printed, and a thread that ends cannot log any more.
+            self.shared.note_failure(&format!("core {} has panicked", self.core));
         }
     }
 }

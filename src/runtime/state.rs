@@ -102,6 +102,11 @@ impl Shared {
     /// Records a failure, after which the server stops without draining.
     pub fn fail(&self, reason: &str) {
         tracing::error!(%reason, "the log has failed: no more writes are acknowledged");
+        self.note_failure(reason);
+    }
+
+    /// Records a failure and logs nothing.
+    pub fn note_failure(&self, reason: &str) {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.get_or_insert_with(|| reason.to_owned());
     }
