@@ -60,7 +60,7 @@ impl Core {
         for (batch, waiter) in batches.iter().zip(waiters.drain(..)) {
             let Some(shard) = &mut self.shards[batch.slot.0 as usize] else {
                 // Its stream was deleted while the write was on its way.
-                self.unwritten_bytes -= u64::from(batch.bytes);
+                self.unwritten_bytes = self.unwritten_bytes.saturating_sub(u64::from(batch.bytes));
                 let stored = BatchHeader::decode_stamped(&buffer[batch.offset as usize..]);
                 let shard = stored.expect("it was staged here").stamp.shard.number;
                 self.put_gone(waiter, shard, batch.count);

@@ -40,7 +40,7 @@ impl Core {
             }
         }
         if let Some(shard) = self.shards[slot.0 as usize].take() {
-            self.unwritten_bytes -= shard.unwritten_bytes();
+            self.unwritten_bytes = self.unwritten_bytes.saturating_sub(shard.unwritten_bytes());
         }
     }
 
