@@ -1,8 +1,11 @@
 //! Direct I/O of a running core: aligned buffers, and files opened with O_DIRECT.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::io;
 use std::ops::Deref;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -105,11 +108,21 @@ impl DirectFile {
         Self::open_with(path, sync, true).await
     }
 
+    /// glommio looks the path up a second time and panics if the file has gone meanwhile, which
+    /// deletions and retention may do. So it gets a path that only this handle can take away.
     async fn open_with(path: &Path, sync: WriteSync, create: bool) -> io::Result<DirectFile> {
+        let file = if create {
+            let path = path.to_owned();
+            blocking(move || create_or_open(&path)).await?
+        } else {
+            // It only looks the name up: nothing is read or written.
+            File::options().read(true).custom_flags(libc::O_PATH).open(path)?
+        };
         let flags = if sync == WriteSync::Each { libc::O_DSYNC } else { 0 };
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(create).mode(0o640).custom_flags(flags);
-        options.dma_open(path).await.map(DirectFile).map_err(io_error)
+        options.read(true).write(true).custom_flags(flags);
+        let same = format!("/proc/self/fd/{}", file.as_raw_fd());
+        options.dma_open(&same).await.map(DirectFile).map_err(io_error)
     }
 
     /// Writes the whole buffer. A short write is an error: a torn write is never taken for done.
@@ -144,6 +157,10 @@ impl DirectFile {
 /// Runs `work` (directory operations, catalog writes) on the core's helper thread.
 pub async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     glommio::executor().spawn_blocking(work).await
+}
+
+fn create_or_open(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o640).open(path)
 }
 
 fn io_error(error: GlommioError<()>) -> io::Error {
