@@ -50,37 +50,35 @@ impl Socket {
 
     /// Receives into `into`, which is not empty.
     pub fn receive(&self, into: &mut [u8]) -> io::Result<Received> {
-        assert!(!into.is_empty(), "a receive has room");
-        loop {
-            let (fd, len) = (self.0.as_raw_fd(), into.len());
-            // SAFETY: the kernel writes at most `len` bytes into `into`.
-            let n = unsafe { libc::recv(fd, into.as_mut_ptr().cast(), len, libc::MSG_DONTWAIT) };
-            if n > 0 {
-                return Ok(Received::Bytes(n as usize));
-            }
-            if n == 0 {
-                return Ok(Received::Closed);
-            }
-            match io::Error::last_os_error() {
-                e if e.kind() == io::ErrorKind::WouldBlock => return Ok(Received::Nothing),
-                e if e.kind() == io::ErrorKind::Interrupted => {}
-                e => return Err(e),
-            }
-        }
+        // SAFETY: the slice is writable memory of that length.
+        unsafe { self.receive_at(into.as_mut_ptr(), into.len()) }
     }
 
     /// Receives behind the bytes of a buffer, until that has `upto` bytes at most.
     pub fn receive_behind(&self, bytes: &mut Vec<u8>, upto: usize) -> io::Result<Received> {
         let len = bytes.len();
-        let room = upto.checked_sub(len).filter(|room| *room > 0).expect("a receive has room");
+        let room = upto.saturating_sub(len);
         bytes.reserve_exact(room);
+        // SAFETY: `room` bytes behind `len` are reserved.
+        let received =
+            unsafe { self.receive_at(bytes.spare_capacity_mut().as_mut_ptr().cast(), room) };
+        if let Ok(Received::Bytes(n)) = received {
+            // SAFETY: the kernel has filled `n` bytes behind `len`.
+            unsafe { bytes.set_len(len + n) };
+        }
+        received
+    }
+
+    /// # Safety
+    ///
+    /// `at` is writable for `room` bytes.
+    unsafe fn receive_at(&self, at: *mut u8, room: usize) -> io::Result<Received> {
+        assert!(room > 0, "a receive has room");
         loop {
-            let behind = bytes.spare_capacity_mut().as_mut_ptr().cast();
-            // SAFETY: `room` bytes behind `len` are reserved, and the kernel writes at most that.
-            let n = unsafe { libc::recv(self.0.as_raw_fd(), behind, room, libc::MSG_DONTWAIT) };
+            let fd = self.0.as_raw_fd();
+            // SAFETY: the kernel writes at most `room` bytes, which the caller vouches for.
+            let n = unsafe { libc::recv(fd, at.cast(), room, libc::MSG_DONTWAIT) };
             if n > 0 {
-                // SAFETY: the kernel has filled `n` bytes behind `len`.
-                unsafe { bytes.set_len(len + n as usize) };
                 return Ok(Received::Bytes(n as usize));
             }
             if n == 0 {
