@@ -366,7 +366,7 @@ fn puts_and_pushes_allocate_nothing_per_record() {
     let limits = ShardLimits::OFF;
     let stream =
         client.create_stream("s", 1, StreamOptions { limits, ..StreamOptions::default() }).unwrap();
-    let stream = stream.uuid;
+    let stream = stream.summary.uuid;
     let received = subscribe(address, stream);
     let writer = Writer::connect(address);
 

@@ -89,7 +89,7 @@ impl Session {
             self.request(Opcode::CreateStream, Opcode::CreateStreamAnswer, |w| create.write(w))?;
         let mut stream: StreamDescription = decode(&header, self.inbox.payload(range))?;
         let deadline = now_ns() + crate::clock::nanos(ANSWER_TIMEOUT);
-        while stream.status != StreamStatus::Active {
+        while stream.summary.status != StreamStatus::Active {
             if now_ns() > deadline {
                 return Err(Failure::Stalled(format!("stream {name} does not become active")));
             }

@@ -10,6 +10,7 @@ mod describe;
 mod event;
 mod file_store;
 mod frames;
+mod rules;
 mod state;
 mod store;
 mod validation;
@@ -17,12 +18,10 @@ mod view;
 
 pub use event::{Event, Misfit};
 pub use file_store::FileStore;
-pub use state::{ShardRecord, State, StreamRecord};
+pub use rules::Rules;
+pub use state::{AccountRecord, ConsumerRecord, PeakDay, ShardRecord, State, StreamRecord};
 pub use store::{MemoryStore, MetaStore, StoreError};
-pub use view::{ShardView, StreamView, View};
+pub use view::{Passing, ShardView, StreamView, View};
 
 #[cfg(test)]
 mod tests;
-
-/// The account in error texts until accounts exist (AWS account ids have 12 digits).
-pub const ACCOUNT: &str = "000000000000";

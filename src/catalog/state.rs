@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::ids::{Millis, ShardNumber, StreamUuid};
-use crate::base::stream::{StreamOptions, StreamStatus};
+use crate::base::ids::{Millis, Seq, ShardNumber, StreamUuid};
+use crate::base::stream::{ShardMetrics, StreamOptions, StreamStatus};
 use crate::record::HashRange;
 
 /// All streams, by name. Later fields need `#[serde(default)]`, so that older logs still open.
@@ -19,6 +19,18 @@ pub struct State {
     pub version: u64,
     /// Streams by name. A stream that is being deleted keeps its name until it is removed.
     pub streams: BTreeMap<String, StreamRecord>,
+    /// What the account has committed to.
+    #[serde(default)]
+    pub account: AccountRecord,
+}
+
+/// The account: its commitment to a minimum throughput.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRecord {
+    /// Since when it holds; `None` without one.
+    pub committed_at: Option<Millis>,
+    /// When it ends, if it was ended early.
+    pub ends_at: Option<Millis>,
 }
 
 /// One stream.
@@ -38,6 +50,51 @@ pub struct StreamRecord {
     pub map_version: u64,
     /// All shards that are still known, by number.
     pub shards: Vec<ShardRecord>,
+    /// The number of the next shard: numbers are never used again. An older log has no removed
+    /// shards, and [`StreamRecord::next_number`] knows it from the others.
+    #[serde(default)]
+    pub next_number: u32,
+    /// Records that arrived before are gone, however long the retention is now.
+    #[serde(default)]
+    pub retention_floor: Millis,
+    /// By key.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// Shard-level metrics that are switched on.
+    #[serde(default)]
+    pub metrics: ShardMetrics,
+    /// Registered consumers by name.
+    #[serde(default)]
+    pub consumers: BTreeMap<String, ConsumerRecord>,
+    /// When its mode was changed, in the last 24 hours.
+    #[serde(default)]
+    pub mode_changes: Vec<Millis>,
+    /// When its shards were scaled by request, in the last 24 hours.
+    #[serde(default)]
+    pub scalings: Vec<Millis>,
+    /// The highest write throughput of each of the last 30 days on which there was any.
+    #[serde(default)]
+    pub peaks: Vec<PeakDay>,
+}
+
+/// A registered consumer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerRecord {
+    /// When it was registered: part of its ARN.
+    pub created: Millis,
+    /// By key.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The highest write throughput of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeakDay {
+    /// Days since the Unix epoch.
+    pub day: u32,
+    /// Bytes a second.
+    pub bytes_per_s: u64,
+    /// Records a second.
+    pub records_per_s: u64,
 }
 
 /// One shard. The open shards of a stream cover the hash key space without hole or overlap.
@@ -60,13 +117,21 @@ pub struct ShardRecord {
     /// When it stopped taking records.
     #[serde(default)]
     pub closed_at: Option<Millis>,
+    /// Behind its last record, once it is closed.
+    #[serde(default)]
+    pub end: Option<Seq>,
 }
 
 impl State {
     /// The state of a new data dir.
     #[must_use]
     pub fn new(iterator_key: [u8; 32]) -> State {
-        State { iterator_key, version: 0, streams: BTreeMap::new() }
+        State {
+            iterator_key,
+            version: 0,
+            streams: BTreeMap::new(),
+            account: AccountRecord::default(),
+        }
     }
 
     /// The stream with this name.
@@ -93,11 +158,16 @@ impl StreamRecord {
         shards: u32,
         options: StreamOptions,
     ) -> StreamRecord {
-        let shards = (0..).zip(HashRange::split_evenly(shards)).map(|(number, range)| {
-            let number = ShardNumber(number);
-            let open = true;
-            let (parent, adjacent_parent, closed_at) = (None, None, None);
-            ShardRecord { number, range, open, created, parent, adjacent_parent, closed_at }
+        let next_number = shards;
+        let shards = (0..).zip(HashRange::split_evenly(shards)).map(|(number, range)| ShardRecord {
+            number: ShardNumber(number),
+            range,
+            open: true,
+            created,
+            parent: None,
+            adjacent_parent: None,
+            closed_at: None,
+            end: None,
         });
         StreamRecord {
             name: name.to_owned(),
@@ -107,7 +177,22 @@ impl StreamRecord {
             options,
             map_version: 1,
             shards: shards.collect(),
+            next_number,
+            retention_floor: Millis(0),
+            tags: BTreeMap::new(),
+            metrics: ShardMetrics::NONE,
+            consumers: BTreeMap::new(),
+            mode_changes: Vec::new(),
+            scalings: Vec::new(),
+            peaks: Vec::new(),
         }
+    }
+
+    /// The number of the next shard.
+    #[must_use]
+    pub fn next_number(&self) -> u32 {
+        let behind_last = self.shards.last().map_or(0, |shard| shard.number.0 + 1);
+        self.next_number.max(behind_last)
     }
 }
 

@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::base::error::{ApiError, ErrorCode};
-use crate::base::ids::{CoreId, Millis, ShardKey, ShardNumber, StreamUuid, home_core};
+use crate::base::ids::{CoreId, Millis, Seq, ShardKey, ShardNumber, StreamUuid, home_core};
 use crate::base::stream::{Durability, ShardLimits, StreamOptions, StreamStatus};
 use crate::record::{HashKey, HashRange};
+use crate::wire::streams::CreateStream;
 
 const NOW: Millis = Millis(1_700_000_000_000);
 
@@ -16,7 +18,26 @@ fn empty() -> State {
 
 fn create(state: &State, name: &str, shards: u32) -> Result<Event, ApiError> {
     let uuid = StreamUuid((u128::from(state.version) + 1).to_be_bytes());
-    decide::create_stream(state, name, shards, StreamOptions::default(), NOW, uuid)
+    create_with(state, name, shards, StreamOptions::default(), uuid)
+}
+
+fn create_with(
+    state: &State,
+    name: &str,
+    shards: u32,
+    options: StreamOptions,
+    uuid: StreamUuid,
+) -> Result<Event, ApiError> {
+    let request = CreateStream { name, shards, options, tags: Vec::new() };
+    decide::create_stream(state, &Rules::default(), &request, NOW, uuid)
+}
+
+fn delete(state: &State, name: &str) -> Result<Event, ApiError> {
+    decide::delete_stream(state, &Rules::default(), name)
+}
+
+fn view_of(state: &State, cores: u16) -> View {
+    View::of(state, cores, Arc::default())
 }
 
 fn with_streams(streams: &[(&str, u32)]) -> State {
@@ -34,7 +55,7 @@ fn a_stream_lives_from_creation_to_removal_and_its_name_is_free_again() {
     let first = state.stream("orders").unwrap().clone();
     assert_eq!((first.status, first.shards.len()), (StreamStatus::Active, 4));
     assert_eq!(decide::remove_stream(&state, first.uuid), None);
-    state.apply(&decide::delete_stream(&state, "orders").unwrap());
+    state.apply(&delete(&state, "orders").unwrap());
     assert_eq!(state.stream("orders").unwrap().status, StreamStatus::Deleting);
     assert_eq!(create(&state, "orders", 1).unwrap_err().code, ErrorCode::ResourceInUse);
     state.apply(&decide::remove_stream(&state, first.uuid).unwrap());
@@ -56,12 +77,12 @@ fn refusals_have_the_texts_of_the_api() {
         )
     );
     assert_eq!(
-        text(decide::delete_stream(&state, "absent").unwrap_err()),
+        text(delete(&state, "absent").unwrap_err()),
         (ErrorCode::ResourceNotFound, "Stream absent under account 000000000000 not found.".into())
     );
-    state.apply(&decide::delete_stream(&state, "orders").unwrap());
+    state.apply(&delete(&state, "orders").unwrap());
     assert_eq!(
-        text(decide::delete_stream(&state, "orders").unwrap_err()),
+        text(delete(&state, "orders").unwrap_err()),
         (
             ErrorCode::ResourceInUse,
             "Stream orders under account 000000000000 not ACTIVE, instead in state DELETING".into()
@@ -100,7 +121,7 @@ fn names_and_shard_counts_are_taken_up_to_their_limits_and_no_further() {
 #[test]
 fn options_are_taken_up_to_their_limits_and_no_further() {
     let decide = |options| {
-        decide::create_stream(&empty(), "a", 1, options, NOW, StreamUuid([1; 16]))
+        create_with(&empty(), "a", 1, options, StreamUuid([1; 16]))
             .map_err(|e| e.code)
     };
     let default = StreamOptions::default();
@@ -126,8 +147,8 @@ fn an_event_that_was_not_decided_for_this_state_is_a_bug() {
 #[test]
 fn a_view_finds_streams_by_name_and_identity_and_names_what_is_missing() {
     let state = with_streams(&[("b", 3), ("a", 1), ("c", 2)]);
-    let view = View::of(&state, 2);
-    assert_eq!((view.version(), view.cores()), (3, 2));
+    let view = view_of(&state, 2);
+    assert_eq!((view.version(), view.cores()), (0, 2));
     for name in ["a", "b", "c"] {
         let stream = view.require_name(name).unwrap();
         assert_eq!(stream.name, name);
@@ -155,9 +176,9 @@ fn a_view_finds_streams_by_name_and_identity_and_names_what_is_missing() {
 #[test]
 fn a_deleted_stream_is_listed_but_takes_and_gives_nothing() {
     let mut state = with_streams(&[("a", 1)]);
-    assert_eq!(View::of(&state, 1).by_name("a").unwrap().require_usable(), Ok(()));
-    state.apply(&decide::delete_stream(&state, "a").unwrap());
-    let view = View::of(&state, 1);
+    assert_eq!(view_of(&state, 1).by_name("a").unwrap().require_usable(), Ok(()));
+    state.apply(&delete(&state, "a").unwrap());
+    let view = view_of(&state, 1);
     let stream = view.by_name("a").unwrap();
     assert_eq!(stream.require_usable().unwrap_err().code, ErrorCode::ResourceNotFound);
     assert_eq!(stream.require_active().unwrap_err().code, ErrorCode::ResourceInUse);
@@ -167,15 +188,13 @@ fn a_deleted_stream_is_listed_but_takes_and_gives_nothing() {
 #[test]
 fn descriptions_say_what_the_state_says() {
     let state = with_streams(&[("a", 3)]);
-    let view = View::of(&state, 4);
+    let view = view_of(&state, 4);
     let stream = view.by_name("a").unwrap();
-    let description = stream.describe();
+    let description = stream.describe(None, 10).unwrap();
     let record = state.stream("a").unwrap();
-    assert_eq!(description.name, "a");
-    assert_eq!(
-        (description.uuid, description.created, description.map_version),
-        (record.uuid, NOW, 1)
-    );
+    let summary = &description.summary;
+    assert_eq!(summary.name, "a");
+    assert_eq!((summary.uuid, summary.created, summary.map_version), (record.uuid, NOW, 1));
     let ranges: Vec<_> = description.shards.iter().map(|s| s.range).collect();
     assert_eq!(ranges, HashRange::split_evenly(3));
     let map = stream.shard_map();
@@ -186,7 +205,7 @@ fn descriptions_say_what_the_state_says() {
 #[test]
 fn a_listing_is_paged_by_name_and_says_when_there_is_more() {
     let state = with_streams(&[("d", 1), ("a", 1), ("c", 1), ("b", 1)]);
-    let view = View::of(&state, 1);
+    let view = view_of(&state, 1);
     let page = |after, limit| {
         let list = view.list(after, limit).unwrap();
         (list.streams.iter().map(|s| s.name.clone()).collect::<Vec<_>>().concat(), list.more)
@@ -205,7 +224,7 @@ fn a_shard_is_found_when_lower_numbers_are_gone() {
     let mut state = with_streams(&[("a", 1)]);
     let stream = state.streams.get_mut("a").unwrap();
     stream.shards[0].number = ShardNumber(5);
-    let view = View::of(&state, 1);
+    let view = view_of(&state, 1);
     let stream = view.by_name("a").unwrap();
     assert_eq!(stream.shard(ShardNumber(5)).unwrap().home, CoreId(0));
     assert_eq!(stream.shard(ShardNumber(0)), None);
@@ -217,7 +236,9 @@ fn a_shard_is_found_when_lower_numbers_are_gone() {
 fn a_hole_in_the_hash_keys_is_never_routed_over() {
     let mut state = with_streams(&[("a", 3)]);
     state.streams.get_mut("a").unwrap().shards[1].open = false;
-    let _ = View::of(&state, 1);
+    state.streams.get_mut("a").unwrap().shards[1].closed_at = Some(NOW);
+    state.streams.get_mut("a").unwrap().shards[1].end = Some(Seq::ZERO);
+    let _ = view_of(&state, 1);
 }
 
 /// A random history. `u8` picks one of four names, so that the steps meet.
@@ -235,6 +256,7 @@ fn any_options() -> impl Strategy<Value = StreamOptions> {
             limits: if aws { ShardLimits::AWS } else { ShardLimits::OFF },
             retention_hours,
             record_bytes_max,
+            ..StreamOptions::default()
         },
     )
 }
@@ -255,9 +277,9 @@ fn run(steps: &[Step]) -> (State, Vec<Event>) {
         let name = |n: &u8| format!("stream-{n}");
         let event = match step {
             Step::Create(n, shards, options) => {
-                decide::create_stream(&state, &name(n), *shards, *options, NOW, uuid).ok()
+                create_with(&state, &name(n), *shards, *options, uuid).ok()
             }
-            Step::Delete(n) => decide::delete_stream(&state, &name(n)).ok(),
+            Step::Delete(n) => delete(&state, &name(n)).ok(),
             Step::Remove(n) => {
                 state.stream(&name(n)).and_then(|s| decide::remove_stream(&state, s.uuid))
             }
@@ -310,7 +332,7 @@ proptest! {
             split(&mut stream.shards, pick, key);
         }
         let record = stream.clone();
-        let view = View::of(&state, 3);
+        let view = view_of(&state, 3);
         let view = view.by_name("a").unwrap();
         let edges = record.shards.iter().flat_map(|s| [s.range.start.0, s.range.end.0]);
         for key in keys.into_iter().chain(edges).map(HashKey) {
@@ -332,6 +354,8 @@ fn split(shards: &mut Vec<ShardRecord>, pick: prop::sample::Index, key: u128) {
     }
     let middle = start.0 + 1 + key % (end.0 - start.0);
     shards[at].open = false;
+    shards[at].closed_at = Some(NOW);
+    shards[at].end = Some(Seq::ZERO);
     for range in
         [HashRange { start, end: HashKey(middle - 1) }, HashRange { start: HashKey(middle), end }]
     {

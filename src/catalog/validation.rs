@@ -33,14 +33,20 @@ impl Violations {
         }
     }
 
+    /// Checks that `value` is not above `max`.
+    pub(super) fn at_most(&mut self, field: &str, value: u32, max: usize) {
+        if value as usize > max {
+            let must = format!("have value less than or equal to {max}");
+            self.add(&value.to_string(), field, &must);
+        }
+    }
+
     /// Checks that `value` lies in `1 ..= max`.
     pub(super) fn range_from_one(&mut self, field: &str, value: u32, max: usize) {
         if value == 0 {
             self.add("0", field, "have value greater than or equal to 1");
-        } else if value as usize > max {
-            let must = format!("have value less than or equal to {max}");
-            self.add(&value.to_string(), field, &must);
         }
+        self.at_most(field, value, max);
     }
 
     /// Checks a new stream's number of shards.

@@ -1,23 +1,35 @@
 //! A core's immutable copy of the catalog, made for lookups and replaced whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::decide::{not_active, stream_not_found};
-use super::state::{ShardRecord, State, StreamRecord};
+use super::rules::Rules;
+use super::state::{AccountRecord, ConsumerRecord, ShardRecord, State, StreamRecord};
 use crate::base::error::ApiError;
 use crate::base::ids::{CoreId, Millis, ShardKey, ShardNumber, StreamUuid, home_core};
-use crate::base::stream::{StreamOptions, StreamStatus};
+use crate::base::stream::{ShardMetrics, StreamOptions, StreamStatus};
 use crate::record::{HashKey, HashRange};
+use crate::wire::shards::ShardEnd;
 
 /// All streams as the data path needs them. Shared by `Arc` between the cores.
 #[derive(Debug)]
 pub struct View {
     version: u64,
     cores: u16,
+    rules: Arc<Rules>,
+    account: AccountRecord,
     /// By name.
     streams: Vec<Arc<StreamView>>,
     by_uuid: HashMap<StreamUuid, usize>,
+}
+
+/// What is true for a moment only, and of which a restart knows nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Passing {
+    /// Streams that are being created or changed.
+    pub statuses: HashMap<StreamUuid, StreamStatus>,
+    /// Shards that are about to be closed.
+    pub closing: HashSet<ShardKey>,
 }
 
 /// One stream.
@@ -37,6 +49,15 @@ pub struct StreamView {
     pub map_version: u64,
     /// All shards, by number.
     pub shards: Vec<ShardView>,
+    /// Records that arrived before are gone.
+    pub retention_floor: Millis,
+    /// Shard-level metrics that are switched on.
+    pub metrics: ShardMetrics,
+    /// By key.
+    pub tags: BTreeMap<String, String>,
+    /// Registered consumers by name.
+    pub consumers: BTreeMap<String, ConsumerRecord>,
+    rules: Arc<Rules>,
     /// First hash key of each open shard, ascending; the first is 0.
     open_starts: Vec<HashKey>,
     /// The shard that belongs to each of them.
@@ -50,25 +71,74 @@ pub struct ShardView {
     pub number: ShardNumber,
     /// The hash keys that it owns.
     pub range: HashRange,
-    /// Whether it takes records.
-    pub open: bool,
     /// When it was created.
     pub created: Millis,
     /// The core that owns it.
     pub home: CoreId,
+    /// The shard that was split, or the first of two that were merged.
+    pub parent: Option<ShardNumber>,
+    /// The second of two that were merged.
+    pub adjacent_parent: Option<ShardNumber>,
+    /// Where it ends, once it is closed.
+    pub closed: Option<ShardEnd>,
+    /// It is about to be closed: puts for it wait until it is.
+    pub closing: bool,
 }
 
 impl View {
     /// The view of `state` on a server with `cores` cores.
     #[must_use]
-    pub fn of(state: &State, cores: u16) -> View {
-        let streams: Vec<_> =
-            state.streams.values().map(|s| Arc::new(StreamView::of(s, cores))).collect();
-        let by_uuid = streams.iter().enumerate().map(|(at, s)| (s.uuid, at)).collect();
-        View { version: state.version, cores, streams, by_uuid }
+    pub fn of(state: &State, cores: u16, rules: Arc<Rules>) -> View {
+        let passing = Passing::default();
+        let streams: Vec<_> = state
+            .streams
+            .values()
+            .map(|s| Arc::new(StreamView::of(s, cores, &rules, &passing)))
+            .collect();
+        Self::with_streams(state, 0, cores, rules, streams)
     }
 
-    /// Grows with every change of the catalog.
+    /// The view that follows this one, after a change of the stream `name` in `state` or of what
+    /// is `passing`. All other streams are shared with this view.
+    #[must_use]
+    pub fn next(&self, state: &State, name: &str, passing: &Passing) -> View {
+        let mut streams = self.streams.clone();
+        let at = streams.binary_search_by(|s| s.name.as_str().cmp(name));
+        let new = state.streams.get(name);
+        let new = new.map(|s| Arc::new(StreamView::of(s, self.cores, &self.rules, passing)));
+        match (at, new) {
+            (Ok(at), Some(stream)) => streams[at] = stream,
+            (Ok(at), None) => drop(streams.remove(at)),
+            (Err(at), Some(stream)) => streams.insert(at, stream),
+            (Err(_), None) => {}
+        }
+        Self::with_streams(state, self.version + 1, self.cores, self.rules.clone(), streams)
+    }
+
+    fn with_streams(
+        state: &State,
+        version: u64,
+        cores: u16,
+        rules: Arc<Rules>,
+        streams: Vec<Arc<StreamView>>,
+    ) -> View {
+        let by_uuid = streams.iter().enumerate().map(|(at, s)| (s.uuid, at)).collect();
+        View { version, cores, rules, account: state.account, streams, by_uuid }
+    }
+
+    /// What the operator has set.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// What the account has committed to.
+    #[must_use]
+    pub fn account(&self) -> &AccountRecord {
+        &self.account
+    }
+
+    /// Grows by one with every view of this run of the server.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
@@ -101,30 +171,40 @@ impl View {
 
     /// The stream with this name, or the API's error.
     pub fn require_name(&self, name: &str) -> Result<&Arc<StreamView>, ApiError> {
-        self.by_name(name).ok_or_else(|| stream_not_found(name))
+        self.by_name(name).ok_or_else(|| self.rules.stream_not_found(name))
     }
 
     /// The stream with this identity, or the API's error.
     pub fn require_uuid(&self, uuid: StreamUuid) -> Result<&Arc<StreamView>, ApiError> {
-        self.by_uuid(uuid).ok_or_else(|| stream_not_found(&uuid.to_string()))
+        self.by_uuid(uuid).ok_or_else(|| self.rules.stream_not_found(&uuid.to_string()))
     }
 }
 
 impl StreamView {
-    fn of(stream: &StreamRecord, cores: u16) -> StreamView {
+    fn of(
+        stream: &StreamRecord,
+        cores: u16,
+        rules: &Arc<Rules>,
+        passing: &Passing,
+    ) -> StreamView {
         let shards: Vec<_> =
-            stream.shards.iter().map(|s| ShardView::of(stream.uuid, s, cores)).collect();
+            stream.shards.iter().map(|s| ShardView::of(stream.uuid, s, cores, passing)).collect();
         assert!(shards.is_sorted_by_key(|s| s.number), "shards are kept by number");
-        let mut open: Vec<_> = shards.iter().filter(|shard| shard.open).collect();
+        let mut open: Vec<_> = shards.iter().filter(|shard| shard.is_open()).collect();
         open.sort_by_key(|shard| shard.range.start);
         assert_covering(&stream.name, &open);
         StreamView {
             name: stream.name.clone(),
             uuid: stream.uuid,
-            status: stream.status,
+            status: passing.statuses.get(&stream.uuid).copied().unwrap_or(stream.status),
             created: stream.created,
             options: stream.options,
             map_version: stream.map_version,
+            retention_floor: stream.retention_floor,
+            metrics: stream.metrics,
+            tags: stream.tags.clone(),
+            consumers: stream.consumers.clone(),
+            rules: rules.clone(),
             open_starts: open.iter().map(|shard| shard.range.start).collect(),
             open_shards: open.iter().map(|shard| shard.number).collect(),
             shards,
@@ -156,7 +236,7 @@ impl StreamView {
             ApiError::not_found(format!(
                 "Shard {number} in stream {} under account {} does not exist",
                 self.name,
-                super::ACCOUNT
+                self.rules.account
             ))
         })
     }
@@ -166,7 +246,9 @@ impl StreamView {
     pub fn require_usable(&self) -> Result<(), ApiError> {
         match self.status {
             StreamStatus::Active | StreamStatus::Updating => Ok(()),
-            StreamStatus::Creating | StreamStatus::Deleting => Err(stream_not_found(&self.name)),
+            StreamStatus::Creating | StreamStatus::Deleting => {
+                Err(self.rules.stream_not_found(&self.name))
+            }
         }
     }
 
@@ -174,7 +256,7 @@ impl StreamView {
     pub fn require_active(&self) -> Result<(), ApiError> {
         match self.status {
             StreamStatus::Active => Ok(()),
-            status => Err(not_active(&self.name, status)),
+            status => Err(self.rules.not_active(&self.name, status)),
         }
     }
 
@@ -182,6 +264,12 @@ impl StreamView {
     #[must_use]
     pub fn open_shards(&self) -> usize {
         self.open_shards.len()
+    }
+
+    /// Its ARN.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        self.rules.stream_arn(&self.name)
     }
 
     /// A shard's identity anywhere on the server.
@@ -192,10 +280,29 @@ impl StreamView {
 }
 
 impl ShardView {
-    fn of(stream: StreamUuid, shard: &ShardRecord, cores: u16) -> ShardView {
-        let ShardRecord { number, range, open, created, .. } = *shard;
-        let home = home_core(ShardKey { stream, number }, cores);
-        ShardView { number, range, open, created, home }
+    fn of(stream: StreamUuid, shard: &ShardRecord, cores: u16, passing: &Passing) -> ShardView {
+        let ShardRecord { number, range, created, parent, adjacent_parent, .. } = *shard;
+        let key = ShardKey { stream, number };
+        let closed = (!shard.open).then(|| ShardEnd {
+            at: shard.closed_at.expect("a closed shard was closed at some time"),
+            end: shard.end.expect("a closed shard has an end"),
+        });
+        ShardView {
+            number,
+            range,
+            created,
+            parent,
+            adjacent_parent,
+            home: home_core(key, cores),
+            closed,
+            closing: passing.closing.contains(&key),
+        }
+    }
+
+    /// Whether it takes records.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.closed.is_none()
     }
 }
 

@@ -8,14 +8,15 @@ use std::thread;
 
 use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{CoreId, Millis, Seq, ShardKey, ShardNumber, StreamUuid, Term};
-use crate::base::stream::{Position, ShardLimits, StreamOptions, StreamStatus};
+use crate::base::stream::{Position, ShardLimits, ShardMetrics, StreamOptions, StreamStatus};
 use crate::record::{BatchBuilder, BatchView, HashRange, Stamp, stamp_in_place};
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::write_frame;
 use crate::wire::hello::{Hello, HelloAnswer};
 use crate::wire::put::{Put, PutRun, write_put_answer};
 use crate::wire::read::{Get, GetAnswer, GetIterator};
-use crate::wire::streams::{ShardDescription, StreamDescription, StreamName};
+use crate::wire::shards::ShardDescription;
+use crate::wire::streams::{DescribeStream, StreamDescription, StreamSummary};
 use crate::wire::subscribe::{Credit, Push, Subscribe, SubscribeAnswer};
 use crate::wire::{Decode, FrameHeader, Opcode, Writer};
 
@@ -116,22 +117,32 @@ impl State {
         let ranges = HashRange::split_evenly(self.shards.len() as u32);
         let shard = |(i, range)| ShardDescription {
             number: ShardNumber(i as u32),
-            open: true,
             home: CoreId((i % 2) as u16),
             range,
+            parent: None,
+            adjacent_parent: None,
+            created: Millis(1_700_000_000_000),
+            closed: None,
         };
         StreamDescription {
-            name: "orders".into(),
-            uuid: STREAM,
-            status: StreamStatus::Active,
-            created: Millis(1_700_000_000_000),
-            options: StreamOptions {
-                limits: self.limits.unwrap(),
-                record_bytes_max: 1000,
-                ..StreamOptions::default()
+            summary: StreamSummary {
+                name: "orders".into(),
+                arn: "arn:aws:kinesis:us-east-1:000000000000:stream/orders".into(),
+                uuid: STREAM,
+                status: StreamStatus::Active,
+                created: Millis(1_700_000_000_000),
+                options: StreamOptions {
+                    limits: self.limits.unwrap(),
+                    record_bytes_max: 1000,
+                    ..StreamOptions::default()
+                },
+                metrics: ShardMetrics::NONE,
+                open_shards: self.shards.len() as u32,
+                consumers: 0,
+                map_version: 1,
             },
-            map_version: 1,
             shards: ranges.into_iter().enumerate().map(shard).collect(),
+            more: false,
         }
     }
 }
@@ -175,7 +186,7 @@ impl Session {
                     HelloAnswer { version: 1, features: 0, core, cores: 2, server, release };
                 self.send(Opcode::HelloAnswer, id, |w| answer.write(w));
             }
-            Opcode::DescribeStream if StreamName::decode(payload).unwrap().name == "orders" => {
+            Opcode::DescribeStream if DescribeStream::decode(payload).unwrap().name == "orders" => {
                 let description = self.state.lock().unwrap().description();
                 self.send(Opcode::DescribeStreamAnswer, id, |w| description.write(w));
             }

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::failure::{Exit, Failure};
 use super::progress::WorkBar;
+use crate::catalog::Rules;
 use crate::config::{Cores, ServeLayer, ServeOptions};
 use crate::runtime::{Server, ServerOptions, StartError, StopSignals};
 
@@ -81,6 +82,7 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
         tail_bytes: usize::try_from(options.tail_bytes).expect("memory sizes fit this machine"),
         spin: options.spin,
         accept_loss,
+        rules: Rules::default(),
     })
 }
 

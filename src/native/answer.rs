@@ -185,7 +185,14 @@ fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &
         Effect::GetDone { correlation, iterator, behind_ms, first, end, chunks, .. } => {
             let body = effects.chunks(*chunks);
             let (behind_ms, first, end) = (*behind_ms, *first, *end);
-            let get = GetAnswer { next_iterator: iterator, behind_ms, first, end, batches: &[] };
+            let get = GetAnswer {
+                next_iterator: iterator,
+                behind_ms,
+                first,
+                end,
+                children: Vec::new(),
+                batches: &[],
+            };
             let bytes = bytes_of(body);
             write_frame_with_body(out, Opcode::GetAnswer, *correlation, bytes, |w| {
                 get.write_prefix(w);

@@ -22,7 +22,9 @@ use crate::wire::frame::{FrameHeader, Opcode, write_frame};
 use crate::wire::hello::{ANY_CORE, Hello, HelloAnswer, PROTOCOL_VERSION};
 use crate::wire::put::Put;
 use crate::wire::read::{Get, GetIterator};
-use crate::wire::streams::{CreateStream, ListStreams, StreamName};
+use crate::wire::streams::{
+    CreateStream, DeleteStream, DescribeStream, ListStreams, StreamName,
+};
 use crate::wire::subscribe::{Credit, Subscribe, Unsubscribe};
 use crate::wire::{Decode, DecodeError};
 
@@ -178,18 +180,20 @@ impl Sessions {
             Opcode::Credit => self.credit(core, session, r)?,
             Opcode::Unsubscribe => self.unsubscribe(core, session, r)?,
             Opcode::CreateStream => {
-                let CreateStream { name, shards, options } = CreateStream::decode(r.payload)?;
+                let CreateStream { name, shards, options, tags } =
+                    CreateStream::decode(r.payload)?;
                 let name = name.to_owned();
-                let operation = ControlOperation::Create { name, shards, options };
+                let operation = ControlOperation::Create { name, shards, options, tags };
                 self.ask_catalog(session, r.correlation, operation);
             }
             Opcode::DeleteStream => {
-                let name = StreamName::decode(r.payload)?.name.to_owned();
-                self.ask_catalog(session, r.correlation, ControlOperation::Delete { name });
+                let DeleteStream { name, with_consumers } = DeleteStream::decode(r.payload)?;
+                let operation = ControlOperation::Delete { name: name.to_owned(), with_consumers };
+                self.ask_catalog(session, r.correlation, operation);
             }
             Opcode::DescribeStream => {
-                let stream = core.view().require_name(StreamName::decode(r.payload)?.name)?;
-                let description = stream.describe();
+                let DescribeStream { name, after, limit } = DescribeStream::decode(r.payload)?;
+                let description = core.view().require_name(name)?.describe(after, limit)?;
                 answer(session, Opcode::DescribeStreamAnswer, r.correlation, |w| {
                     description.write(w);
                 });

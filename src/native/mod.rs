@@ -4,6 +4,7 @@
 //! to be sent. Nothing here waits for anything.
 
 mod answer;
+mod control;
 mod dispatch;
 mod inbound;
 mod outbound;

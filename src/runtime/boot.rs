@@ -114,7 +114,7 @@ fn specs(
     catalog: &State,
     recovered: &Recovered,
 ) -> Vec<CoreSpec> {
-    let view = Arc::new(View::of(catalog, count));
+    let view = Arc::new(View::of(catalog, count, Arc::new(options.rules.clone())));
     let mut by_core: HashMap<CoreId, Vec<RecoveredShard>> = HashMap::new();
     for shard in &recovered.shards {
         let filled = shard.segments.iter().filter(|segment| !segment.index.is_empty());

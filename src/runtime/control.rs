@@ -9,15 +9,15 @@ use crate::base::clock::Now;
 use crate::base::error::ApiError;
 use crate::base::ids::{CoreId, StreamUuid};
 use crate::base::rng::secret;
-use crate::catalog::{Event, FileStore, MetaStore, State, View, decide};
+use crate::catalog::{Event, FileStore, MetaStore, Rules, State, View, decide};
 use crate::disk::blocking as files;
 use crate::disk::dma::blocking;
 use crate::log::layout;
 use crate::native::Outgoing;
 use crate::runtime::state::CoreState;
-use crate::service::{ControlOperation, ControlRequest, Message};
-use crate::wire::error::ErrorFrame;
-use crate::wire::frame::{Opcode, write_frame};
+use crate::service::{ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Message};
+use crate::wire::shards::SHARDS_PER_PAGE_MAX;
+use crate::wire::streams::CreateStream;
 
 /// How often the removal of a stream's files is tried.
 const REMOVE_TRIES: u32 = 20;
@@ -46,56 +46,42 @@ struct Control {
 impl Control {
     async fn serve(&mut self, request: ControlRequest) {
         let ControlRequest { session, correlation, operation } = request;
+        let mut removed = None;
         let outcome = match operation {
-            ControlOperation::Create { name, shards, options } => {
-                self.create(&name, shards, options).await
+            ControlOperation::Create { name, shards, options, tags } => {
+                self.create(&CreateStream { name: &name, shards, options, tags }).await
             }
-            ControlOperation::Delete { name } => self.delete(&name).await,
+            ControlOperation::Delete { name, .. } => {
+                removed = self.catalog.stream(&name).map(|stream| stream.uuid);
+                self.delete(&name).await
+            }
+            _ => Err(ApiError::internal("not implemented yet")),
         };
-        let mut bytes = Vec::new();
-        let removed = match outcome {
-            Ok(Done::Created(name)) => {
-                let view = self.state.domain.borrow().core.view().clone();
-                let description = view.by_name(&name).expect("it was just created").describe();
-                write_frame(&mut bytes, Opcode::CreateStreamAnswer, correlation, |w| {
-                    description.write(w);
-                });
-                None
-            }
-            Ok(Done::Deleting(uuid)) => {
-                write_frame(&mut bytes, Opcode::DeleteStreamAnswer, correlation, |_| {});
-                Some(uuid)
-            }
-            Err(error) => {
-                write_frame(&mut bytes, Opcode::Error, correlation, |w| {
-                    ErrorFrame::of(&error, false).write(w);
-                });
-                None
-            }
-        };
-        self.post(session.core, Message::Frame { session, bytes });
+        removed = removed.filter(|_| outcome.is_ok());
+        self.post(session.core, Message::ControlDone { session, correlation, outcome });
         if let Some(uuid) = removed {
             self.remove(uuid).await;
         }
     }
 
-    async fn create(
-        &mut self,
-        name: &str,
-        shards: u32,
-        options: crate::base::stream::StreamOptions,
-    ) -> Result<Done, ApiError> {
+    async fn create(&mut self, request: &CreateStream<'_>) -> ControlOutcome {
         let (now, uuid) = (Now::read().wall, StreamUuid(secret()));
-        let event = decide::create_stream(&self.catalog, name, shards, options, now, uuid)?;
+        let event = decide::create_stream(&self.catalog, &self.rules(), request, now, uuid)?;
         self.change(event).await?;
-        Ok(Done::Created(name.to_owned()))
+        let view = self.state.domain.borrow().core.view().clone();
+        let stream = view.require_name(request.name)?;
+        let description = stream.describe(None, SHARDS_PER_PAGE_MAX as u32)?;
+        Ok(ControlAnswer::Created(Box::new(description)))
     }
 
-    async fn delete(&mut self, name: &str) -> Result<Done, ApiError> {
-        let event = decide::delete_stream(&self.catalog, name)?;
-        let uuid = self.catalog.stream(name).expect("it can be deleted").uuid;
+    async fn delete(&mut self, name: &str) -> ControlOutcome {
+        let event = decide::delete_stream(&self.catalog, &self.rules(), name)?;
         self.change(event).await?;
-        Ok(Done::Deleting(uuid))
+        Ok(ControlAnswer::Deleted)
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        self.state.domain.borrow().core.view().rules().clone()
     }
 
     /// Removes the files of a deleted stream, then its name. A crash before the end is finished
@@ -133,7 +119,7 @@ impl Control {
             .map_err(|error| ApiError::internal(format!("the catalog cannot change: {error}")))?;
         self.catalog.apply(&event);
         let cores = self.state.mesh.cores();
-        let view = Arc::new(View::of(&self.catalog, cores));
+        let view = Arc::new(View::of(&self.catalog, cores, self.rules()));
         self.state.installs.set((view.version(), 0));
         for core in (0..cores).map(CoreId) {
             self.post(core, Message::ViewChanged(view.clone()));
@@ -152,9 +138,4 @@ impl Control {
         domain.sessions.outgoing.push(Outgoing { to, message });
         self.state.finish_turn(&mut domain, now);
     }
-}
-
-enum Done {
-    Created(String),
-    Deleting(StreamUuid),
 }

@@ -153,6 +153,9 @@ impl CoreState {
                 self.control.borrow_mut().push_back(request);
                 self.control_due.notify();
             }
+            Message::ControlDone { session, correlation, outcome } => {
+                sessions.control_done(session, correlation, &outcome);
+            }
             Message::ViewChanged(view) => {
                 let version = view.version();
                 core.install_view(now, view);

@@ -9,7 +9,12 @@ use crate::catalog::View;
 use crate::fanout::NewSubscription;
 use crate::net::Socket;
 use crate::security::iterator::IteratorClaims;
+use crate::wire::account::AccountDescription;
+use crate::wire::alter::StreamChange;
+use crate::wire::consumers::ConsumerDescription;
 use crate::wire::put::PutRun;
+use crate::wire::reshard::{Reshard, Resharded};
+use crate::wire::streams::{StreamDescription, StreamSummary};
 
 /// A message from one core to another.
 #[derive(Debug)]
@@ -70,6 +75,15 @@ pub enum Message {
     },
     /// A change of the catalog, for core 0.
     Control(ControlRequest),
+    /// What became of it, for the core of its connection.
+    ControlDone {
+        /// Who asked.
+        session: SessionId,
+        /// The request.
+        correlation: u64,
+        /// What became of it.
+        outcome: ControlOutcome,
+    },
     /// The catalog has changed.
     ViewChanged(Arc<View>),
     /// That core uses this version.
@@ -149,17 +163,88 @@ pub enum ControlOperation {
     Create {
         /// Name.
         name: String,
-        /// Number of shards.
+        /// Number of shards; 0 where the server chooses it.
         shards: u32,
         /// The rest.
         options: StreamOptions,
+        /// By key.
+        tags: Vec<(String, String)>,
     },
     /// A stream and its records go.
     Delete {
         /// Name.
         name: String,
+        /// Also when it has consumers.
+        with_consumers: bool,
+    },
+    /// Something that was chosen for a stream changes.
+    Alter {
+        /// Name.
+        name: String,
+        /// What.
+        change: StreamChange,
+    },
+    /// The shards of a stream change.
+    Reshard {
+        /// Name.
+        name: String,
+        /// How.
+        reshard: Reshard,
+    },
+    /// A new consumer.
+    Register {
+        /// Name of the stream.
+        stream: String,
+        /// Name of the consumer.
+        consumer: String,
+        /// By key.
+        tags: Vec<(String, String)>,
+    },
+    /// A consumer goes.
+    Deregister {
+        /// Name of the stream.
+        stream: String,
+        /// Name of the consumer.
+        consumer: String,
+    },
+    /// The tags of a consumer change.
+    TagConsumer {
+        /// Name of the stream.
+        stream: String,
+        /// Name of the consumer.
+        consumer: String,
+        /// Added or replaced.
+        add: Vec<(String, String)>,
+        /// Removed.
+        remove: Vec<String>,
+    },
+    /// The account's commitment begins or ends.
+    UpdateAccount {
+        /// Whether it shall hold.
+        commitment: bool,
     },
 }
 
-/// The answer to a change, from core 0 to the core of the connection.
-pub type ControlOutcome = Result<Arc<View>, ApiError>;
+/// What a change has brought, for the connection that asked for it.
+#[derive(Debug)]
+pub enum ControlAnswer {
+    /// The stream exists.
+    Created(Box<StreamDescription>),
+    /// The stream is being removed.
+    Deleted,
+    /// The stream as it is now.
+    Altered(Box<StreamSummary>),
+    /// The shards have changed.
+    Resharded(Box<Resharded>),
+    /// The consumer exists.
+    Registered(Box<ConsumerDescription>),
+    /// The consumer is gone.
+    Deregistered,
+    /// Its tags are changed.
+    ConsumerTagged,
+    /// The account as it is now.
+    Account(Box<AccountDescription>),
+}
+
+/// The outcome of a change.
+pub type ControlOutcome = Result<ControlAnswer, ApiError>;

@@ -16,7 +16,10 @@ pub mod view_change;
 pub mod write_behind;
 
 pub use core::{Core, CoreSpec};
-pub use message::{ControlOperation, ControlRequest, Message, ShardOperation, ShardRequest};
+pub use message::{
+    ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Message, ShardOperation,
+    ShardRequest,
+};
 
 #[cfg(test)]
 mod tests;

@@ -45,7 +45,7 @@ impl Core {
         }
         if shard != ShardNumber::ANY {
             let known = view.require_shard(shard)?;
-            if map_version == view.map_version && known.open {
+            if map_version == view.map_version && known.is_open() {
                 return Ok(Route::One(shard));
             }
         }
@@ -177,7 +177,7 @@ impl PutWaiter {
 
 /// The only open shard, if there is just one: every key belongs to it.
 fn single_shard(view: &StreamView) -> Option<ShardNumber> {
-    let mut open = view.shards.iter().filter(|shard| shard.open);
+    let mut open = view.shards.iter().filter(|shard| shard.is_open());
     let first = open.next()?;
     open.next().is_none().then_some(first.number)
 }

@@ -2,18 +2,26 @@ use std::fmt::Debug;
 
 use proptest::prelude::*;
 
+use super::account::*;
+use super::alter::*;
 use super::codec::*;
+use super::consumers::*;
 use super::error::ErrorFrame;
 use super::frame::{FrameError, FrameHeader, Opcode, write_frame, write_frame_with_body};
 use super::hello::{Hello, HelloAnswer};
 use super::put::{Put, PutAnswer, PutRun, write_put_answer};
 use super::read::{Get, GetAnswer, GetIterator};
+use super::reshard::*;
+use super::shards::*;
 use super::streams::*;
 use super::subscribe::*;
+use super::tags::*;
 use crate::base::error::ErrorCode;
 use crate::base::ids::{CoreId, Millis, Seq, ShardNumber, StreamUuid};
 use crate::base::limits::{FRAME_HEADER_BYTES, PUT_RECORDS_MAX};
-use crate::base::stream::{Durability, Position, ShardLimits, StreamOptions, StreamStatus};
+use crate::base::stream::{
+    Durability, Position, ShardLimits, ShardMetrics, StreamOptions, StreamStatus,
+};
 use crate::record::{HashKey, HashRange};
 
 // ---- What every message must satisfy ---------------------------------------------------------
@@ -62,9 +70,43 @@ fn recode(opcode: Opcode, payload: &[u8]) -> Option<Vec<u8>> {
         Opcode::HelloAnswer => with(payload, HelloAnswer::write),
         Opcode::Ping | Opcode::PingAnswer => Some(payload.to_vec()),
         Opcode::CreateStream => with(payload, CreateStream::write),
-        Opcode::DeleteStream | Opcode::DescribeStream | Opcode::ShardMap => {
-            with(payload, StreamName::write)
+        Opcode::ShardMap => with(payload, StreamName::write),
+        Opcode::DeleteStream => with(payload, DeleteStream::write),
+        Opcode::DescribeStream => with(payload, DescribeStream::write),
+        Opcode::ListShards => with(payload, ListShards::write),
+        Opcode::ListShardsAnswer => with(payload, ShardList::write),
+        Opcode::ShardStats => with(payload, GetShardStats::write),
+        Opcode::ShardStatsAnswer => {
+            let mut r = Reader::new(payload);
+            let stats = ShardStats::read_all(&mut r).ok()?;
+            r.finish().ok()?;
+            Some(encode(|w| ShardStats::write_all(&stats, w)))
         }
+        Opcode::AlterStream => with(payload, AlterStream::write),
+        Opcode::AlterStreamAnswer => with(payload, StreamSummary::write),
+        Opcode::ReshardStream => with(payload, ReshardStream::write),
+        Opcode::ReshardStreamAnswer => with(payload, Resharded::write),
+        Opcode::RegisterConsumer => with(payload, RegisterConsumer::write),
+        Opcode::RegisterConsumerAnswer | Opcode::DescribeConsumerAnswer => {
+            with(payload, ConsumerDescription::write)
+        }
+        Opcode::DeregisterConsumer | Opcode::DescribeConsumer => {
+            with(payload, ConsumerName::write)
+        }
+        Opcode::DeregisterConsumerAnswer | Opcode::TagConsumerAnswer => {
+            payload.is_empty().then(Vec::new)
+        }
+        Opcode::ListConsumers => with(payload, ListConsumers::write),
+        Opcode::ListConsumersAnswer => with(payload, ConsumerList::write),
+        Opcode::TagConsumer => with(payload, TagConsumer::write),
+        Opcode::ListTags => with(payload, ListTags::write),
+        Opcode::ListTagsAnswer => with(payload, TagList::write),
+        Opcode::DescribeAccount => payload.is_empty().then(Vec::new),
+        Opcode::DescribeAccountAnswer | Opcode::UpdateAccountAnswer => {
+            with(payload, AccountDescription::write)
+        }
+        Opcode::UpdateAccount => with(payload, UpdateAccount::write),
+        Opcode::ShardEnded => with(payload, ShardEnded::write),
         Opcode::CreateStreamAnswer | Opcode::DescribeStreamAnswer => {
             with(payload, StreamDescription::write)
         }
@@ -133,18 +175,23 @@ fn any_options() -> impl Strategy<Value = StreamOptions> {
                 limits: ShardLimits { in_bytes, in_burst_bytes, in_records, out_bytes, reads },
                 retention_hours,
                 record_bytes_max,
+                ..StreamOptions::default()
             }
         },
     )
 }
 
 fn any_shards() -> impl Strategy<Value = Vec<ShardDescription>> {
-    let shard = (any_shard(), any::<bool>(), any::<u16>(), any::<u128>(), any::<u128>()).prop_map(
-        |(number, open, home, start, end)| ShardDescription {
+    let closed = prop::option::of((any::<u64>(), 0..=Seq::MAX.0));
+    let shard = (any_shard(), closed, any::<u16>(), any::<u128>(), any::<u128>()).prop_map(
+        |(number, closed, home, start, end)| ShardDescription {
             number,
-            open,
             home: CoreId(home),
             range: HashRange { start: HashKey(start), end: HashKey(end) },
+            parent: None,
+            adjacent_parent: None,
+            created: Millis(7),
+            closed: closed.map(|(at, end)| ShardEnd { at: Millis(at), end: Seq(end) }),
         },
     );
     prop::collection::vec(shard, 0..6)
@@ -155,26 +202,23 @@ fn any_status() -> impl Strategy<Value = StreamStatus> {
 }
 
 fn any_description() -> impl Strategy<Value = StreamDescription> {
-    (
-        "\\PC{0,20}",
-        any_stream(),
-        any_status(),
-        any::<u64>(),
-        any_options(),
-        any::<u64>(),
-        any_shards(),
-    )
-        .prop_map(|(name, uuid, status, created, options, map_version, shards)| {
-            let created = Millis(created);
-            StreamDescription { name, uuid, status, created, options, map_version, shards }
-        })
+    (any_summary(), any_shards(), any::<bool>())
+        .prop_map(|(summary, shards, more)| StreamDescription { summary, shards, more })
 }
 
 fn any_summary() -> impl Strategy<Value = StreamSummary> {
     ("\\PC{0,20}", any_stream(), any_status(), any::<u64>(), any_options(), any::<u32>()).prop_map(
-        |(name, uuid, status, created, options, open_shards)| {
-            let created = Millis(created);
-            StreamSummary { name, uuid, status, created, options, open_shards }
+        |(name, uuid, status, created, options, open_shards)| StreamSummary {
+            arn: format!("arn:{name}"),
+            name,
+            uuid,
+            status,
+            created: Millis(created),
+            options,
+            metrics: ShardMetrics::ALL,
+            open_shards,
+            consumers: 3,
+            map_version: 4,
         },
     )
 }
@@ -233,7 +277,8 @@ proptest! {
     fn stream_requests_round_trip(
         name in "\\PC{0,40}", shards in any::<u32>(), options in any_options(),
     ) {
-        let message = CreateStream { name: &name, shards, options };
+        let tags = vec![("k".to_owned(), name.clone())];
+        let message = CreateStream { name: &name, shards, options, tags };
         holds(&message, &encode(|w| message.write(w)));
         let message = StreamName { name: &name };
         holds(&message, &encode(|w| message.write(w)));
@@ -248,8 +293,8 @@ proptest! {
         more in any::<bool>(),
     ) {
         holds(&description, &encode(|w| description.write(w)));
-        let StreamDescription { uuid: stream, map_version, shards, .. } = description;
-        let map = ShardMap { stream, map_version, shards };
+        let StreamDescription { summary, shards, .. } = description;
+        let map = ShardMap { stream: summary.uuid, map_version: summary.map_version, shards };
         holds(&map, &encode(|w| map.write(w)));
         let list = StreamList { more, streams };
         holds(&list, &encode(|w| list.write(w)));

@@ -61,7 +61,7 @@ impl Bystander {
         let mut client = self.server.client();
         for shard in 0..2 {
             let number = ShardNumber(shard);
-            let names = read_names(&mut client, self.stream.uuid, number, &oracle.filler);
+            let names = read_names(&mut client, self.stream.summary.uuid, number, &oracle.filler);
             oracle.verify(shard, &names);
         }
         self.server.stop_clean();
@@ -70,7 +70,7 @@ impl Bystander {
 
 fn put_frame(stream: &StreamDescription, correlation: u64, batch: &[u8]) -> Vec<u8> {
     let put =
-        Put { stream: stream.uuid, shard: ShardNumber(0), map_version: stream.map_version, batch };
+        Put { stream: stream.summary.uuid, shard: ShardNumber(0), map_version: stream.summary.map_version, batch };
     let mut out = Vec::new();
     let prefix = |w: &mut shardway::wire::Writer<'_>| put.write_prefix(w);
     write_frame_with_body(&mut out, Opcode::Put, correlation, batch.len(), prefix);
@@ -236,7 +236,7 @@ fn connections_that_end_or_stall_inside_a_frame_hold_nobody_up() {
     let mut builder = BatchBuilder::new();
     builder.push("key", None, &vec![1; 900_000]).unwrap();
     let mut client = calm.server.client_on(CoreId(0));
-    let answer = client.put(calm.stream.uuid, ShardNumber(1), 1, builder.finish());
+    let answer = client.put(calm.stream.summary.uuid, ShardNumber(1), 1, builder.finish());
     assert!(answer.is_ok_and(|a| a.is_stored()));
     drop(stalled);
     calm.server.client().ping().unwrap();
@@ -260,7 +260,7 @@ fn large_frames_that_never_arrive_do_not_take_all_room_for_ever() {
     for _ in 0..3 {
         builder.push("key", None, &vec![1; 900_000]).unwrap();
     }
-    let (batch, stream) = (builder.finish().to_vec(), calm.stream.uuid);
+    let (batch, stream) = (builder.finish().to_vec(), calm.stream.summary.uuid);
     let mut client = calm.server.client();
     let id = client.send_put(stream, ShardNumber(1), 1, &batch).unwrap();
     calm.assert_served();

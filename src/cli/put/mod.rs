@@ -122,8 +122,8 @@ impl Put {
             let (sender, receiver) = sync_channel(LANE_BATCHES);
             let lane = Lane {
                 client: self.server.connect_to(home)?,
-                stream: stream.uuid,
-                map_version: stream.map_version,
+                stream: stream.summary.uuid,
+                map_version: stream.summary.map_version,
                 window: self.window(stream),
                 retry_for: self.retry_for,
                 totals: Arc::clone(totals),
@@ -137,7 +137,7 @@ impl Put {
     /// Under limits a throttled batch is ordinary, so only one batch is on its way and nothing can
     /// overtake it; the limits leave no throughput to gain by more.
     fn window(&self, stream: &StreamDescription) -> usize {
-        let limits = &stream.options.limits;
+        let limits = &stream.summary.options.limits;
         let limited = limits.in_bytes != 0 || limits.in_records != 0;
         self.in_flight.unwrap_or(if limited { 1 } else { UNLIMITED_WINDOW }) as usize
     }

@@ -70,6 +70,7 @@ impl Create {
             limits: self.limits,
             retention_hours: self.retention,
             record_bytes_max: self.max_record_size,
+            ..StreamOptions::default()
         }
     }
 

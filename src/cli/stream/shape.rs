@@ -7,7 +7,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Format, lines_of, print, print_json, table};
 use crate::cli::time::format_time;
 use crate::config::ByteSize;
-use crate::wire::streams::{ShardDescription, StreamDescription, StreamSummary};
+use crate::wire::shards::ShardDescription;
+use crate::wire::streams::{StreamDescription, StreamSummary};
 
 /// A stream as JSON shows it.
 #[derive(Serialize)]
@@ -44,7 +45,7 @@ struct ShardShape {
 
 impl StreamShape {
     pub(super) fn of_summary(s: &StreamSummary) -> StreamShape {
-        let StreamOptions { durability, limits, retention_hours, record_bytes_max } = s.options;
+        let StreamOptions { durability, limits, retention_hours, record_bytes_max, .. } = s.options;
         StreamShape {
             name: s.name.clone(),
             uuid: s.uuid.to_string(),
@@ -60,16 +61,8 @@ impl StreamShape {
     }
 
     fn of_description(s: &StreamDescription) -> StreamShape {
-        let summary = StreamSummary {
-            name: s.name.clone(),
-            uuid: s.uuid,
-            status: s.status,
-            created: s.created,
-            options: s.options,
-            open_shards: s.shards.iter().filter(|shard| shard.open).count() as u32,
-        };
         let shards = Some(s.shards.iter().map(ShardShape::of).collect());
-        StreamShape { shards, ..Self::of_summary(&summary) }
+        StreamShape { shards, ..Self::of_summary(&s.summary) }
     }
 }
 
@@ -77,7 +70,7 @@ impl ShardShape {
     fn of(s: &ShardDescription) -> ShardShape {
         ShardShape {
             shard: s.number.to_string(),
-            open: s.open,
+            open: s.is_open(),
             home_core: s.home.0,
             hash_key_start: s.range.start.to_string(),
             hash_key_end: s.range.end.to_string(),
@@ -91,12 +84,13 @@ pub(super) fn print_description(s: &StreamDescription, format: Format) -> Result
         return print_json(&StreamShape::of_description(s));
     }
     let mut fields = table(&[]);
-    let options = &s.options;
+    let StreamDescription { summary, shards: all, .. } = s;
+    let options = &summary.options;
     for (name, value) in [
-        ("name", s.name.clone()),
-        ("uuid", s.uuid.to_string()),
-        ("status", s.status.word().to_owned()),
-        ("created", format_time(s.created)),
+        ("name", summary.name.clone()),
+        ("uuid", summary.uuid.to_string()),
+        ("status", summary.status.word().to_owned()),
+        ("created", format_time(summary.created)),
         ("durability", options.durability.word().to_owned()),
         ("limits", limits_text(&options.limits)),
         ("retention", retention_text(options.retention_hours)),
@@ -105,10 +99,10 @@ pub(super) fn print_description(s: &StreamDescription, format: Format) -> Result
         fields.add_row([name.to_owned(), value]);
     }
     let mut shards = table(&["SHARD", "STATE", "CORE", "FIRST HASH KEY", "LAST HASH KEY"]);
-    for shard in &s.shards {
+    for shard in all {
         shards.add_row([
             shard.number.to_string(),
-            if shard.open { "open" } else { "closed" }.to_owned(),
+            if shard.is_open() { "open" } else { "closed" }.to_owned(),
             shard.home.to_string(),
             shard.range.start.to_string(),
             shard.range.end.to_string(),

@@ -128,10 +128,10 @@ impl Tail {
         let mut by_home: BTreeMap<CoreId, Vec<Source>> = BTreeMap::new();
         for shard in &stream.shards {
             let until = match self.no_follow {
-                true => Some(tip::tip_of(client, stream.uuid, shard.number)?),
+                true => Some(tip::tip_of(client, stream.summary.uuid, shard.number)?),
                 false => None,
             };
-            let source = Source { stream: stream.uuid, shard: shard.number, from, until };
+            let source = Source { stream: stream.summary.uuid, shard: shard.number, from, until };
             by_home.entry(shard.home).or_default().push(source);
         }
         Ok(by_home)
@@ -145,7 +145,7 @@ impl Tail {
         news: SyncSender<News>,
     ) {
         let consumer = self.consumer.clone();
-        let reads = stream.options.limits.reads;
+        let reads = stream.summary.options.limits.reads;
         thread::spawn(move || {
             let read = match consumer {
                 Some(consumer) => push::read(client, &consumer, sources, &news),
