@@ -238,7 +238,7 @@ impl Session {
         let mut next = Vec::new();
         Writer::new(&mut next).u32(shard).u64(end.0);
         let answer =
-            GetAnswer { next_iterator: &next, behind_ms: 0, first, end, batches: &batches };
+            GetAnswer { next_iterator: &next, behind_ms: 0, first, end, children: vec![], batches: &batches };
         self.send(Opcode::GetAnswer, id, |w| {
             answer.write_prefix(w);
             w.bytes(&batches);

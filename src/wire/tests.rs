@@ -345,7 +345,7 @@ proptest! {
         let [behind_ms, first, end] = numbers;
         let (first, end) = (Seq(first), Seq(end));
         let message =
-            GetAnswer { next_iterator: &next_iterator, behind_ms, first, end, batches: &batches };
+            GetAnswer { next_iterator: &next_iterator, behind_ms, first, end, children: vec![], batches: &batches };
         let mut bytes = encode(|w| message.write_prefix(w));
         let prefix = bytes.len();
         bytes.extend(&batches);
