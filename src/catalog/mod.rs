@@ -10,6 +10,7 @@ mod describe;
 mod event;
 mod file_store;
 mod frames;
+pub mod on_demand;
 mod rules;
 mod state;
 mod store;
