@@ -159,16 +159,17 @@ impl StreamRecord {
         options: StreamOptions,
     ) -> StreamRecord {
         let next_number = shards;
-        let shards = (0..).zip(HashRange::split_evenly(shards)).map(|(number, range)| ShardRecord {
-            number: ShardNumber(number),
-            range,
-            open: true,
-            created,
-            parent: None,
-            adjacent_parent: None,
-            closed_at: None,
-            end: None,
-        });
+        let shards =
+            (0..).zip(HashRange::split_evenly(shards)).map(|(number, range)| ShardRecord {
+                number: ShardNumber(number),
+                range,
+                open: true,
+                created,
+                parent: None,
+                adjacent_parent: None,
+                closed_at: None,
+                end: None,
+            });
         StreamRecord {
             name: name.to_owned(),
             uuid,

@@ -181,12 +181,7 @@ impl View {
 }
 
 impl StreamView {
-    fn of(
-        stream: &StreamRecord,
-        cores: u16,
-        rules: &Arc<Rules>,
-        passing: &Passing,
-    ) -> StreamView {
+    fn of(stream: &StreamRecord, cores: u16, rules: &Arc<Rules>, passing: &Passing) -> StreamView {
         let shards: Vec<_> =
             stream.shards.iter().map(|s| ShardView::of(stream.uuid, s, cores, passing)).collect();
         assert!(shards.is_sorted_by_key(|s| s.number), "shards are kept by number");
@@ -235,8 +230,7 @@ impl StreamView {
         self.shard(number).ok_or_else(|| {
             ApiError::not_found(format!(
                 "Shard {number} in stream {} under account {} does not exist",
-                self.name,
-                self.rules.account
+                self.name, self.rules.account
             ))
         })
     }

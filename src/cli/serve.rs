@@ -18,7 +18,9 @@ use crate::runtime::{Server, ServerOptions, StartError, StopSignals};
 ///
 /// SIGTERM and SIGINT answer what is in flight and stop; a second one stops at once.
 #[derive(Args, Debug)]
-#[command(after_help = "Example: shardway serve --data-dir /var/lib/shardway --listen 0.0.0.0:4570")]
+#[command(
+    after_help = "Example: shardway serve --data-dir /var/lib/shardway --listen 0.0.0.0:4570"
+)]
 pub(super) struct Serve {
     #[command(flatten)]
     options: ServeLayer,

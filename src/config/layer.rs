@@ -75,8 +75,13 @@ pub struct ServeLayer {
 
     /// How often the requests that create, change and list may come: `off` is without a limit,
     /// `aws` enforces the rates of AWS, such as 5 CreateStream a second [default: off]
-    #[arg(long, env = "SHARDWAY_CONTROL_RATES", value_enum, value_name = "off|aws",
-          hide_possible_values = true)]
+    #[arg(
+        long,
+        env = "SHARDWAY_CONTROL_RATES",
+        value_enum,
+        value_name = "off|aws",
+        hide_possible_values = true
+    )]
     pub control_rates: Option<ControlRates>,
 
     /// What is logged: error, warn, info, debug, trace, or a tracing filter such as

@@ -67,8 +67,11 @@ fn a_flag_wins_over_environment_over_file_over_default() {
 
 #[test]
 fn what_holds_for_all_streams_comes_from_flags_and_file() {
-    let file = parse_file("a.toml", "account = \"123456789012\"\nregion = \"eu-west-1\"\n\
-        shard_limit = 100\non_demand_limit = 0\nconsumer_limit = 5\ncontrol_rates = \"aws\"\n");
+    let file = parse_file(
+        "a.toml",
+        "account = \"123456789012\"\nregion = \"eu-west-1\"\n\
+        shard_limit = 100\non_demand_limit = 0\nconsumer_limit = 5\ncontrol_rates = \"aws\"\n",
+    );
     let layer = flags(&["--region", "my-cellar", "--consumer-limit", "7"]).over(file.unwrap());
     let expected = Rules {
         account: "123456789012".into(),

@@ -226,10 +226,7 @@ impl GetShardStats {
 
 impl Decode<'_> for GetShardStats {
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(GetShardStats {
-            stream: StreamUuid(r.array("stream")?),
-            core: CoreId(r.u16("core")?),
-        })
+        Ok(GetShardStats { stream: StreamUuid(r.array("stream")?), core: CoreId(r.u16("core")?) })
     }
 }
 

@@ -90,9 +90,7 @@ fn recode(opcode: Opcode, payload: &[u8]) -> Option<Vec<u8>> {
         Opcode::RegisterConsumerAnswer | Opcode::DescribeConsumerAnswer => {
             with(payload, ConsumerDescription::write)
         }
-        Opcode::DeregisterConsumer | Opcode::DescribeConsumer => {
-            with(payload, ConsumerName::write)
-        }
+        Opcode::DeregisterConsumer | Opcode::DescribeConsumer => with(payload, ConsumerName::write),
         Opcode::DeregisterConsumerAnswer | Opcode::TagConsumerAnswer => {
             payload.is_empty().then(Vec::new)
         }
