@@ -33,6 +33,7 @@ pub(super) use from::join_at_timestamp;
 /// All shards are read. The records of a shard come in its order; those of different shards
 /// interleave.
 #[derive(Args, Debug)]
+#[command(after_help = "Example: shardway tail orders --from at-timestamp -10m")]
 pub(super) struct Tail {
     /// The stream
     stream: String,

@@ -91,7 +91,7 @@ fn a_consumer_grants_back_what_it_has_printed() {
         server.store(0, &[&text]);
     }
     assert_eq!(tail(&server, "--no-follow --consumer me").unwrap().len(), 400);
-    assert!(server.state.lock().unwrap().credit_granted >= 1 << 20);
+    assert!(server.lock().credit_granted >= 1 << 20);
 }
 
 #[test]
