@@ -21,9 +21,9 @@ mod window;
 use std::collections::{BTreeMap, HashSet};
 
 use super::state::{PeakDay, State, StreamRecord};
-use crate::base::ids::{CoreId, Millis, ShardKey, ShardNumber, StreamUuid};
+use crate::base::ids::{CoreId, Millis, ShardNumber, StreamUuid};
 use crate::base::limits::{SHARD_IN_BYTES, SHARD_IN_RECORDS};
-use crate::base::stream::{ShardLimits, StreamMode, StreamStatus};
+use crate::base::stream::{ShardLoad, ShardLimits, StreamMode, StreamStatus};
 use crate::wire::reshard::Reshard;
 use growth::{Capacity, Load};
 use layout::Layout;
@@ -33,19 +33,6 @@ use window::{Rate, Windows};
 const DAY_MS: u64 = 86_400_000;
 /// Days whose peaks count (AWS: "in the last 30 days").
 const PEAK_DAYS: u32 = 30;
-
-/// What a home core has taken into a shard since its last report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShardLoad {
-    /// Which shard.
-    pub shard: ShardKey,
-    /// Bytes taken: data and keys.
-    pub bytes: u64,
-    /// Records taken.
-    pub records: u64,
-    /// Records refused because the shard was at its limit.
-    pub throttled: u64,
-}
 
 /// What should be done with an on-demand stream.
 #[derive(Clone, Debug, PartialEq, Eq)]

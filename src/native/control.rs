@@ -5,7 +5,7 @@ use crate::native::sessions::Sessions;
 use crate::service::{ControlAnswer, ControlOutcome, Message, Outgoing};
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::{Opcode, write_frame};
-use crate::wire::shards::ShardStats;
+use crate::wire::shards::ShardCounts;
 
 impl Sessions {
     /// A change that a connection here asked for was made or refused.
@@ -23,11 +23,9 @@ impl Sessions {
 
 impl Sessions {
     /// What shards here have counted goes to the connection that asked for it, on whichever core.
-    pub fn shard_stats(&mut self, id: SessionId, correlation: u64, stats: &[ShardStats]) {
+    pub fn shard_stats(&mut self, id: SessionId, correlation: u64, counts: &ShardCounts) {
         let mut bytes = Vec::new();
-        write_frame(&mut bytes, Opcode::ShardStatsAnswer, correlation, |w| {
-            ShardStats::write_all(stats, w);
-        });
+        write_frame(&mut bytes, Opcode::ShardStatsAnswer, correlation, |w| counts.write(w));
         if id.core == self.me {
             self.frame(id, &bytes);
         } else {

@@ -8,6 +8,7 @@ mod control;
 mod dispatch;
 mod inbound;
 mod outbound;
+mod queries;
 mod session;
 mod sessions;
 

@@ -11,6 +11,7 @@ use crate::runtime::reads::start_read;
 use crate::runtime::state::{CoreState, Domain, Phase};
 use crate::service::core::PutWaiter;
 use crate::service::{Core, Envelope, Message, Outgoing};
+use crate::wire::shards::ShardCounts;
 
 /// The listener's token.
 pub const LISTENER: Token = Token(0);
@@ -184,9 +185,9 @@ impl CoreState {
                 self.control_due.notify();
             }
             Message::Loads { core, loads } => self.loads.borrow_mut().push((core, loads)),
-            Message::ShardStats { session, correlation, stream } => {
-                let stats = core.shard_stats(now, stream);
-                sessions.shard_stats(session, correlation, &stats);
+            Message::ShardStats { session, correlation, stream, after } => {
+                let counts = ShardCounts::page(core.shard_stats(now, stream), after);
+                sessions.shard_stats(session, correlation, &counts);
             }
             Message::ViewInstalled { version, .. } => {
                 let (newest, cores) = self.installs.get();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::error::ApiError;
-use crate::base::ids::{CoreId, Seq, SessionId, ShardKey, StreamUuid};
+use crate::base::ids::{CoreId, Seq, SessionId, ShardKey, ShardNumber, StreamUuid};
 use crate::base::stream::{Position, ShardLoad, StreamOptions};
 use crate::catalog::View;
 use crate::fanout::NewSubscription;
@@ -128,6 +128,8 @@ pub enum Message {
         correlation: u64,
         /// The stream.
         stream: StreamUuid,
+        /// Behind this shard; `None` from the first.
+        after: Option<ShardNumber>,
     },
     /// The catalog has changed.
     ViewChanged(Arc<View>),

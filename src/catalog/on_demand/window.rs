@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::ShardLoad;
+use crate::base::stream::ShardLoad;
 use crate::base::ids::{CoreId, Millis, ShardNumber, StreamUuid};
 
 /// A window is about so many slots, each of one report or of several quick ones.

@@ -22,7 +22,7 @@ use crate::runtime::state::CoreState;
 use crate::service::{
     ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Message, Outgoing,
 };
-use crate::wire::alter::StreamChange;
+use crate::wire::alter::{Direction, StreamChange};
 use crate::wire::reshard::Reshard;
 use crate::wire::shards::SHARDS_PER_PAGE_MAX;
 use crate::wire::streams::{CreateStream, DeleteStream};
@@ -96,7 +96,7 @@ impl Control {
             ControlOperation::Register { stream, consumer, tags } => {
                 let (state, rules) = (&self.catalog, &self.rules());
                 let event =
-                    decide::register_consumer(state, rules, stream, consumer, tags.clone(), now)?;
+                    decide::register_consumer(state, rules, stream, consumer, tags, now)?;
                 self.change(event).await?;
                 let view = self.view();
                 let consumer = view.require_name(stream)?.consumer(consumer)?;
@@ -111,16 +111,17 @@ impl Control {
             ControlOperation::TagConsumer { stream, consumer, add, remove } => {
                 let (state, rules) = (&self.catalog, &self.rules());
                 let event = decide::tag_consumer(state, rules, stream, consumer, add, remove)?;
-                self.change(event).await?;
-                Ok(ControlAnswer::ConsumerTagged)
-            }
-            ControlOperation::UpdateAccount { commitment } => {
-                let event =
-                    decide::update_account(&self.catalog, &self.rules(), *commitment, now)?;
                 if let Some(event) = event {
                     self.change(event).await?;
                 }
-                Ok(ControlAnswer::Account(Box::new(self.view().account_description(now))))
+                Ok(ControlAnswer::ConsumerTagged)
+            }
+            ControlOperation::UpdateAccount { commitment } => {
+                let event = decide::update_account(&self.catalog, *commitment, now)?;
+                if let Some(event) = event {
+                    self.change(event).await?;
+                }
+                Ok(ControlAnswer::Account(Box::new(self.view().account(now))))
             }
         }
     }
@@ -165,7 +166,7 @@ impl Control {
             return Ok(());
         }
         let (call, stream) = call_of(operation);
-        if self.rates.try_take(Now::read().mono, call, stream) {
+        if call.is_none_or(|call| self.rates.try_take(Now::read().mono, call, stream)) {
             return Ok(());
         }
         let stream = stream.unwrap_or("*");
@@ -239,12 +240,12 @@ impl Control {
     }
 }
 
-/// The API's name of a change, and the stream that it is counted for.
-fn call_of(operation: &ControlOperation) -> (ControlCall, Option<&str>) {
-    match operation {
+/// The API's name of a change, where it has a published rate, and the stream that it is counted for.
+fn call_of(operation: &ControlOperation) -> (Option<ControlCall>, Option<&str>) {
+    let (call, stream) = match operation {
         ControlOperation::Create { .. } => (ControlCall::CreateStream, None),
         ControlOperation::Delete { name, .. } => (ControlCall::DeleteStream, Some(name)),
-        ControlOperation::Alter { name, change } => (call_of_change(change), Some(name)),
+        ControlOperation::Alter { name, change } => return (call_of_change(change), Some(name)),
         ControlOperation::Reshard { name, reshard } => {
             let call = match reshard {
                 Reshard::Split { .. } => ControlCall::SplitShard,
@@ -254,28 +255,32 @@ fn call_of(operation: &ControlOperation) -> (ControlCall, Option<&str>) {
             (call, Some(name))
         }
         ControlOperation::Register { stream, .. } => {
-            (ControlCall::RegisterStreamConsumer, Some(stream))
+            (ControlCall::RegisterConsumer, Some(stream))
         }
         ControlOperation::Deregister { stream, .. } => {
-            (ControlCall::DeregisterStreamConsumer, Some(stream))
+            (ControlCall::DeregisterConsumer, Some(stream))
         }
-        ControlOperation::TagConsumer { .. } => (ControlCall::TagResource, None),
+        ControlOperation::TagConsumer { .. } => (ControlCall::AddTags, None),
         ControlOperation::UpdateAccount { .. } => (ControlCall::UpdateAccountSettings, None),
-    }
+    };
+    (Some(call), stream.map(String::as_str))
 }
 
-fn call_of_change(change: &StreamChange) -> ControlCall {
+/// `None` for what has no published rate.
+fn call_of_change(change: &StreamChange) -> Option<ControlCall> {
     match change {
-        // Ours alone, as rare as the others.
-        StreamChange::Limits(_) => ControlCall::UpdateStreamMode,
-        StreamChange::Retention { .. } => ControlCall::StreamRetentionPeriod,
-        StreamChange::RecordBytesMax(_) => ControlCall::UpdateMaxRecordSize,
-        StreamChange::Mode { .. } => ControlCall::UpdateStreamMode,
-        StreamChange::WarmThroughput(_) => ControlCall::UpdateStreamWarmThroughput,
-        StreamChange::Distribution(_) => ControlCall::UpdateStreamMode,
-        StreamChange::EnableMetrics(_) | StreamChange::DisableMetrics(_) => {
-            ControlCall::EnhancedMonitoring
+        StreamChange::Retention { direction: Direction::Decrease, .. } => {
+            Some(ControlCall::DecreaseRetention)
         }
-        StreamChange::Tag(_) | StreamChange::Untag(_) => ControlCall::TagStream,
+        StreamChange::Retention { .. } => Some(ControlCall::IncreaseRetention),
+        StreamChange::WarmThroughput(_) => Some(ControlCall::UpdateWarmThroughput),
+        StreamChange::EnableMetrics(_) => Some(ControlCall::EnableMetrics),
+        StreamChange::DisableMetrics(_) => Some(ControlCall::DisableMetrics),
+        StreamChange::Tag(_) => Some(ControlCall::AddTags),
+        StreamChange::Untag(_) => Some(ControlCall::RemoveTags),
+        StreamChange::Limits(_)
+        | StreamChange::RecordBytesMax(_)
+        | StreamChange::Mode { .. }
+        | StreamChange::Distribution(_) => None,
     }
 }
