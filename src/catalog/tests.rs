@@ -8,7 +8,7 @@ use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{CoreId, Millis, Seq, ShardKey, ShardNumber, StreamUuid, home_core};
 use crate::base::stream::{Durability, ShardLimits, StreamOptions, StreamStatus};
 use crate::record::{HashKey, HashRange};
-use crate::wire::streams::CreateStream;
+use crate::wire::streams::{CreateStream, DeleteStream};
 
 const NOW: Millis = Millis(1_700_000_000_000);
 
@@ -33,7 +33,8 @@ fn create_with(
 }
 
 fn delete(state: &State, name: &str) -> Result<Event, ApiError> {
-    decide::delete_stream(state, &Rules::default(), name)
+    let request = DeleteStream { name, with_consumers: false };
+    decide::delete_stream(state, &Rules::default(), &request)
 }
 
 fn view_of(state: &State, cores: u16) -> View {

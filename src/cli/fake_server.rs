@@ -21,7 +21,7 @@ use crate::wire::hello::{Hello, HelloAnswer};
 use crate::wire::put::{Put, write_put_answer};
 use crate::wire::read::{Get, GetAnswer, GetIterator};
 use crate::wire::reshard::ReshardStream;
-use crate::wire::shards::{GetShardStats, ListShards, ShardList, ShardStats};
+use crate::wire::shards::{GetShardStats, ListShards, ShardList, ShardCounts};
 use crate::wire::streams::{CreateStream, DeleteStream, DescribeStream, StreamList};
 use crate::wire::subscribe::{Credit, Subscribe, SubscribeAnswer};
 use crate::wire::tags::{ListTags, TagList};
@@ -256,7 +256,7 @@ impl Session {
             Opcode::ShardStats => {
                 let core = GetShardStats::decode(p).unwrap().core;
                 let stats = state.stats_of(core);
-                self.send(Opcode::ShardStatsAnswer, id, |w| ShardStats::write_all(&stats, w));
+                self.send(Opcode::ShardStatsAnswer, id, |w| ShardCounts::page(stats, None).write(w));
             }
             Opcode::AlterStream => {
                 let AlterStream { name, change } = AlterStream::decode(p).unwrap();

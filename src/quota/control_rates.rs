@@ -1,7 +1,7 @@
 //! How often the control plane may be asked (AWS: "Quotas and limits").
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::token_bucket::TokenBucket;
 
@@ -104,13 +104,15 @@ impl ControlCall {
 #[derive(Debug)]
 pub struct ControlRates {
     buckets: HashMap<(ControlCall, String), TokenBucket>,
-    /// Look for full buckets when there are so many.
+    /// Look for full buckets when there are so many,
     sweep_at: usize,
+    /// and it is so late.
+    sweep_from: Option<Instant>,
 }
 
 impl Default for ControlRates {
     fn default() -> ControlRates {
-        ControlRates { buckets: HashMap::new(), sweep_at: BUCKETS_MIN }
+        ControlRates { buckets: HashMap::new(), sweep_at: BUCKETS_MIN, sweep_from: None }
     }
 }
 
@@ -146,12 +148,13 @@ impl ControlRates {
     }
 
     fn sweep(&mut self, now: Instant) {
-        if self.buckets.len() < self.sweep_at {
+        if self.buckets.len() < self.sweep_at || self.sweep_from.is_some_and(|from| now < from) {
             return;
         }
         self.buckets.retain(|(call, _), bucket| bucket.available(now) < call.rate().0);
         // Each look is paid for by as many new buckets as it finds old ones.
         self.sweep_at = (2 * self.buckets.len()).clamp(BUCKETS_MIN, BUCKETS_MAX);
+        self.sweep_from = Some(now + SWEEP_PAUSE);
     }
 }
 
@@ -160,11 +163,11 @@ const BUCKETS_MIN: usize = 64;
 /// So many streams are not asked about in a second but by somebody who wants to fill the memory:
 /// 16 MiB with the longest names.
 const BUCKETS_MAX: usize = 65_536;
+/// Between two looks: a flood does not make each call look at all buckets.
+const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn taken(rates: &mut ControlRates, now: Instant, call: ControlCall, stream: &str) -> usize {

@@ -17,6 +17,7 @@ fn event(n: u8) -> Event {
         created: Millis(1_700_000_000_000),
         shards: 2,
         options: StreamOptions::default(),
+        tags: Default::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::ids::{Seq, home_core};
+use crate::base::ids::{Seq, ShardKey, home_core};
 use crate::base::stream::StreamOptions;
 use crate::catalog::state::ShardRecord;
 use crate::record::{HashKey, HashRange};
