@@ -223,9 +223,15 @@ impl Sessions {
         }
         let batch = BatchView::check_client(put.batch)
             .map_err(|error| Refused::Connection(error.to_string()))?;
-        let Put { stream, shard, .. } = put;
-        let (session_id, correlation) = (session.id, r.correlation);
-        let request = PutRequest { session: session_id, correlation, stream, shard, batch: &batch };
+        let Put { stream, shard, map_version, .. } = put;
+        let request = PutRequest {
+            session: session.id,
+            correlation: r.correlation,
+            stream,
+            shard,
+            map_version,
+            batch: &batch,
+        };
         core.submit_put(r.now, &request)?;
         session.in_flight += 1;
         Ok(Step::Next)

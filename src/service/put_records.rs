@@ -27,6 +27,8 @@ pub struct PutRequest<'a> {
     pub stream: StreamUuid,
     /// The shard of all records, or [`ShardNumber::ANY`].
     pub shard: ShardNumber,
+    /// Version of the map by which the client chose the shard.
+    pub map_version: u64,
     /// The records.
     pub batch: &'a BatchView<'a>,
 }
@@ -61,9 +63,9 @@ impl Core {
     /// Takes a put that came in on this core, for whichever shards it is. The caller has seen that
     /// there is room ([`Core::has_room`]). Without an error the answer comes as an effect.
     pub fn submit_put(&mut self, now: Now, request: &PutRequest<'_>) -> Result<(), ApiError> {
-        let PutRequest { session, correlation, stream, shard, batch } = *request;
+        let PutRequest { session, correlation, stream, batch, .. } = *request;
         let view = self.view.require_uuid(stream)?;
-        match route_put(view, shard, batch)? {
+        match route_put(view, request)? {
             Route::One(shard) => {
                 let target = Target::of(view, shard);
                 self.send_put(now, PutWaiter::new(session, correlation, None), target, batch);
@@ -354,13 +356,12 @@ impl PutWaiter {
 
 /// Decides how a put is routed, and checks what holds for the whole stream.
 ///
-/// A client that routes by an old shard map is not refused: a shard that is still open has the
-/// range that it always had, and records for one that is closed are routed again.
+/// A client that routes by an old shard map is not refused: its records are routed again.
 fn route_put(
     stream: &StreamView,
-    shard: ShardNumber,
-    batch: &BatchView<'_>,
+    request: &PutRequest<'_>,
 ) -> Result<Route, ApiError> {
+    let PutRequest { shard, map_version, batch, .. } = *request;
     stream.require_usable()?;
     if batch.record_bytes_max() > stream.options.record_bytes_max {
         return Err(ApiError::invalid(format!(
@@ -377,8 +378,11 @@ fn route_put(
     if stream.options.distribution == Distribution::Auto {
         return Ok(Route::Evenly);
     }
-    if shard != ShardNumber::ANY && stream.require_shard(shard)?.is_open() {
-        return Ok(Route::One(shard));
+    if shard != ShardNumber::ANY {
+        let known = stream.require_shard(shard)?;
+        if map_version == stream.map_version && known.is_open() {
+            return Ok(Route::One(shard));
+        }
     }
     Ok(Route::ByHashKey)
 }

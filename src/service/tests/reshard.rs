@@ -84,7 +84,14 @@ impl Cores {
         let bytes = builder.finish().to_vec();
         let batch = BatchView::check_client(&bytes).unwrap();
         let session = SessionId { core: CoreId(core), index: 1, generation: 1 };
-        let request = PutRequest { session, correlation, stream: UUID, shard, batch: &batch };
+        let request = PutRequest {
+            session,
+            correlation,
+            stream: UUID,
+            shard,
+            map_version: 1,
+            batch: &batch,
+        };
         self.cores[usize::from(core)].submit_put(self.now, &request).unwrap();
         self.post(core);
     }
