@@ -8,12 +8,13 @@ mod control;
 mod dispatch;
 mod inbound;
 mod outbound;
+mod pending;
 mod queries;
 mod session;
 mod sessions;
 
 pub use session::Session;
-pub use sessions::Sessions;
+pub use sessions::{Outgoing, Sessions};
 
 #[cfg(test)]
 mod tests;
