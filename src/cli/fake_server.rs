@@ -21,7 +21,7 @@ use crate::wire::hello::{Hello, HelloAnswer};
 use crate::wire::put::{Put, write_put_answer};
 use crate::wire::read::{Get, GetAnswer, GetIterator};
 use crate::wire::reshard::ReshardStream;
-use crate::wire::shards::{GetShardStats, ListShards, ShardList, ShardCounts};
+use crate::wire::shards::{GetShardStats, ListShards, ShardCounts, ShardList};
 use crate::wire::streams::{CreateStream, DeleteStream, DescribeStream, StreamList};
 use crate::wire::subscribe::{Credit, Subscribe, SubscribeAnswer};
 use crate::wire::tags::{ListTags, TagList};
@@ -195,6 +195,9 @@ impl Session {
     /// Pushes what is stored now and later, one batch at a time.
     fn subscribe(&mut self, id: u64, request: &Subscribe<'_>) -> Result<(), ApiError> {
         let mut state = self.state.lock().unwrap();
+        if std::mem::take(&mut state.forget_consumers_at_next_subscribe) {
+            state.consumers.clear();
+        }
         state.consumer(request.consumer)?;
         if let Some(error) = state.subscribe_errors.pop() {
             return Err(error);
@@ -254,9 +257,9 @@ impl Session {
                 self.send(Opcode::ListShardsAnswer, id, |w| ShardList { more, shards }.write(w));
             }
             Opcode::ShardStats => {
-                let core = GetShardStats::decode(p).unwrap().core;
-                let stats = state.stats_of(core);
-                self.send(Opcode::ShardStatsAnswer, id, |w| ShardCounts::page(stats, None).write(w));
+                let GetShardStats { core, after, .. } = GetShardStats::decode(p).unwrap();
+                let counts = ShardCounts::page(state.stats_of(core), after);
+                self.send(Opcode::ShardStatsAnswer, id, |w| counts.write(w));
             }
             Opcode::AlterStream => {
                 let AlterStream { name, change } = AlterStream::decode(p).unwrap();

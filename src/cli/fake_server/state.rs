@@ -30,6 +30,7 @@ pub(in crate::cli) struct State {
     pub(in crate::cli) moods: Vec<Option<ErrorCode>>,
     /// Errors for the next subscribes.
     pub(in crate::cli) subscribe_errors: Vec<ApiError>,
+    pub(in crate::cli) forget_consumers_at_next_subscribe: bool,
     /// Bytes that consumers granted beyond their first window.
     pub(in crate::cli) credit_granted: u64,
     /// Gets so far.
@@ -49,7 +50,7 @@ struct Shard {
     description: ShardDescription,
     /// Stored batches.
     batches: Vec<Vec<u8>>,
-    /// Its records have expired, and it with them.
+    /// Listings have it, and nothing else knows it.
     gone: bool,
 }
 
@@ -92,6 +93,7 @@ impl State {
             shards: Vec::new(),
             moods: Vec::new(),
             subscribe_errors: Vec::new(),
+            forget_consumers_at_next_subscribe: false,
             credit_granted: 0,
             gets: 0,
             map_versions: Vec::new(),
@@ -142,8 +144,8 @@ impl State {
         known.cloned().ok_or_else(|| ApiError::not_found("no such consumer"))
     }
 
-    /// The records of a shard expire, and it goes.
-    pub(in crate::cli) fn expire(&mut self, shard: u32) {
+    /// A shard expires just after it was listed.
+    pub(in crate::cli) fn gone_but_listed(&mut self, shard: u32) {
         self.shards[shard as usize].gone = true;
     }
 
@@ -219,8 +221,7 @@ impl State {
             ShardFilter::AfterShard(after) => shard.description.number > after,
             _ => true,
         };
-        let there = self.shards.iter().filter(|shard| !shard.gone);
-        there.filter(wanted).map(|shard| shard.description).collect()
+        self.shards.iter().filter(wanted).map(|shard| shard.description).collect()
     }
 
     pub(super) fn stats_of(&self, core: CoreId) -> Vec<ShardStats> {
