@@ -28,7 +28,11 @@ mod subscribers;
 
 use std::path::Path;
 
+use shardway::base::error::ErrorCode;
+use shardway::base::ids::StreamUuid;
 use shardway::base::stream::{ShardLimits, StreamOptions};
+use shardway::client::{Client, ClientError};
+use shardway::wire::consumers::{ConsumerName, RegisterConsumer};
 
 use process::{exit_code, run, shardway, text};
 
@@ -58,4 +62,16 @@ fn check_agrees(data_dir: &Path) {
         .filter(|finding| finding["severity"] != "note" && !is_of_deleted(finding))
         .collect();
     assert!(bad.is_empty(), "check finds {bad:#?}");
+}
+
+/// Registers a consumer of the stream, unless it is registered already.
+fn register(client: &mut Client, stream: StreamUuid, consumer: &str) {
+    let streams = client.list_streams("", 1000).unwrap().streams;
+    let stream = &streams.iter().find(|s| s.uuid == stream).expect("the stream exists").name;
+    let name = ConsumerName { stream, consumer };
+    match client.register_consumer(&RegisterConsumer { name, tags: Vec::new() }) {
+        Ok(_) => {}
+        Err(ClientError::Api(error)) if error.code == ErrorCode::ResourceInUse => {}
+        Err(error) => panic!("{error}"),
+    }
 }
