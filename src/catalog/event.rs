@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::state::{State, StreamRecord};
-use crate::base::ids::{Millis, StreamUuid};
+use crate::base::ids::{Millis, Seq, ShardNumber, StreamUuid};
 use crate::base::limits::STREAM_SHARDS_MAX;
 use crate::base::stream::{StreamOptions, StreamStatus};
 
@@ -38,6 +38,15 @@ pub enum Event {
         /// Its identity.
         uuid: StreamUuid,
     },
+    /// Closed shards end elsewhere than they did, by what a start has found of their records.
+    EndsMoved {
+        /// The stream's name.
+        name: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// The shards, and the position behind the last record of each.
+        ends: Vec<(ShardNumber, Seq)>,
+    },
 }
 
 /// An event that cannot have happened in this state: a bug if it was just decided, a corrupt log
@@ -58,6 +67,9 @@ pub enum Misfit {
         /// Identity in the event.
         uuid: StreamUuid,
     },
+    /// An end for a shard that is open or does not exist.
+    #[error("it moves the end of a shard of the stream {0} that is not closed")]
+    NotClosed(String),
     /// A deletion of a stream that is being deleted, or a removal of one that is not.
     #[error("it does not fit the stream {name}, which is {}", status.word())]
     Status {
@@ -87,6 +99,11 @@ impl State {
             Event::StreamRemoved { name, uuid } => {
                 self.check_status(name, *uuid, |s| s == StreamStatus::Deleting)
             }
+            Event::EndsMoved { name, uuid, ends } => {
+                self.check_status(name, *uuid, |_| true)?;
+                let closed = self.stream(name).is_some_and(|stream| stream.are_closed(ends));
+                if closed { Ok(()) } else { Err(Misfit::NotClosed(name.clone())) }
+            }
         }
     }
 
@@ -107,6 +124,9 @@ impl State {
             }
             Event::StreamRemoved { name, .. } => {
                 self.streams.remove(name);
+            }
+            Event::EndsMoved { name, ends, .. } => {
+                self.streams.get_mut(name).expect("the event was checked").set_ends(ends);
             }
         }
         self.version += 1;

@@ -10,6 +10,7 @@ mod describe;
 mod event;
 mod file_store;
 mod frames;
+mod log_ends;
 mod rules;
 mod state;
 mod store;

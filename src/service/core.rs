@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::clock::Now;
 use crate::base::error::ApiError;
-use crate::base::ids::{CoreId, Millis, SessionId, ShardKey, Term};
+use crate::base::ids::{CoreId, Millis, Seq, SessionId, ShardKey, Term};
 use crate::base::limits::UNFLUSHED_BYTES_MAX;
 use crate::catalog::View;
 use crate::fanout::{Effects, GetRequest, Subscriptions};
@@ -45,8 +45,10 @@ pub struct CoreSpec {
 pub struct RecoveredShard {
     /// Which.
     pub key: ShardKey,
-    /// Oldest first, without gap.
+    /// Oldest first, without gap; none is empty.
     pub segments: Vec<SegmentIndex>,
+    /// Behind the last record; the next one gets it, also where no record is left.
+    pub end: Seq,
     /// When its newest record arrived.
     pub last_arrival: Millis,
 }
@@ -165,9 +167,10 @@ impl Core {
                     continue;
                 }
                 let found = recovered.remove(&key);
-                let (sealed, last_arrival) =
-                    found.map_or((Vec::new(), Millis(0)), |r| (r.segments, r.last_arrival));
-                let end = sealed.last().map_or(crate::base::ids::Seq::ZERO, SegmentIndex::end);
+                let (sealed, end, last_arrival) = found
+                    .map_or((Vec::new(), Seq::ZERO, Millis(0)), |r| {
+                        (r.segments, r.end, r.last_arrival)
+                    });
                 let writer = SegmentWriter::start(&self.data_dir, key, self.term, end);
                 let segments = Segments::new(sealed, writer);
                 let (name, options) = (&stream.name, stream.options);
