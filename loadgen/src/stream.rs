@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use shardway::base::ids::ShardKey;
 use shardway::base::stream::StreamOptions;
-use shardway::wire::streams::ShardMap;
+use shardway::wire::shards::ShardMap;
 
 use crate::failure::Result;
 use crate::session::{ServerFacts, Session};
@@ -36,6 +36,11 @@ impl TestStream {
         control.create_stream(&name, workload.shards, options)?;
         let map = control.shard_map(&name)?;
         Ok(TestStream { address, control, name, map })
+    }
+
+    /// Registers a consumer, so that it may subscribe.
+    pub fn register(&mut self, consumer: &str) -> Result<()> {
+        self.control.register_consumer(&self.name, consumer)
     }
 
     /// Where it is.
