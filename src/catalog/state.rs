@@ -6,8 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::base::ids::{Millis, Seq, ShardNumber, StreamUuid};
-use crate::base::stream::{ShardMetrics, StreamOptions, StreamStatus};
+use crate::base::stream::{ShardMetrics, StreamMode, StreamOptions, StreamStatus};
 use crate::record::HashRange;
+use crate::wire::account::Commitment;
+
+const HOUR_MS: u64 = 3_600_000;
 
 /// All streams, by name. Later fields need `#[serde(default)]`, so that older logs still open.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +47,7 @@ pub struct StreamRecord {
     pub status: StreamStatus,
     /// When it was created.
     pub created: Millis,
-    /// What was chosen at its creation.
+    /// What was chosen, at its creation or later.
     pub options: StreamOptions,
     /// Grows with every change of the shards, from 1.
     pub map_version: u64,
@@ -66,10 +69,10 @@ pub struct StreamRecord {
     /// Registered consumers by name.
     #[serde(default)]
     pub consumers: BTreeMap<String, ConsumerRecord>,
-    /// When its mode was changed, in the last 24 hours.
+    /// When its mode was changed: the last 2 times.
     #[serde(default)]
     pub mode_changes: Vec<Millis>,
-    /// When its shards were scaled by request, in the last 24 hours.
+    /// When its shards were scaled by request: the last 10 times.
     #[serde(default)]
     pub scalings: Vec<Millis>,
     /// The highest write throughput of each of the last 30 days on which there was any.
@@ -140,10 +143,33 @@ impl State {
         self.streams.get(name)
     }
 
+    /// The streams that are not being deleted.
+    pub fn living(&self) -> impl Iterator<Item = &StreamRecord> {
+        self.streams.values().filter(|stream| stream.status != StreamStatus::Deleting)
+    }
+
+    /// The stream with this identity.
+    #[must_use]
+    pub fn by_uuid(&self, uuid: StreamUuid) -> Option<&StreamRecord> {
+        self.streams.values().find(|stream| stream.uuid == uuid)
+    }
+
+    /// Open shards over all streams.
+    #[must_use]
+    pub fn open_shards(&self) -> usize {
+        self.living().map(|stream| stream.open_shards().count()).sum()
+    }
+
+    /// Number of on-demand streams.
+    #[must_use]
+    pub fn on_demand(&self) -> usize {
+        self.living().filter(|stream| stream.options.mode == StreamMode::OnDemand).count()
+    }
+
     /// Whether some stream has this identity.
     #[must_use]
     pub fn has_uuid(&self, uuid: StreamUuid) -> bool {
-        self.streams.values().any(|stream| stream.uuid == uuid)
+        self.by_uuid(uuid).is_some()
     }
 }
 
@@ -159,16 +185,17 @@ impl StreamRecord {
         options: StreamOptions,
     ) -> StreamRecord {
         let next_number = shards;
-        let shards = (0..).zip(HashRange::split_evenly(shards)).map(|(number, range)| ShardRecord {
-            number: ShardNumber(number),
-            range,
-            open: true,
-            created,
-            parent: None,
-            adjacent_parent: None,
-            closed_at: None,
-            end: None,
-        });
+        let shards =
+            (0..).zip(HashRange::split_evenly(shards)).map(|(number, range)| ShardRecord {
+                number: ShardNumber(number),
+                range,
+                open: true,
+                created,
+                parent: None,
+                adjacent_parent: None,
+                closed_at: None,
+                end: None,
+            });
         StreamRecord {
             name: name.to_owned(),
             uuid,
@@ -188,11 +215,56 @@ impl StreamRecord {
         }
     }
 
+    /// The shard with this number.
+    #[must_use]
+    pub fn shard(&self, number: ShardNumber) -> Option<&ShardRecord> {
+        self.index_of(number).map(|at| &self.shards[at])
+    }
+
+    /// Where the shard with this number is in `shards`.
+    pub(super) fn index_of(&self, number: ShardNumber) -> Option<usize> {
+        // Without removed shards, a shard's number is its index.
+        let guess = number.0 as usize;
+        if self.shards.get(guess).is_some_and(|s| s.number == number) {
+            return Some(guess);
+        }
+        self.shards.binary_search_by_key(&number, |s| s.number).ok()
+    }
+
+    /// The shards that take records, by number.
+    pub fn open_shards(&self) -> impl Iterator<Item = &ShardRecord> {
+        self.shards.iter().filter(|shard| shard.open)
+    }
+
+    /// What arrived before this time is no longer readable: it is older than the retention, or
+    /// was already when the retention was changed.
+    #[must_use]
+    pub fn retention_cutoff(&self, now: Millis) -> Millis {
+        retention_cutoff(self.options.retention_hours, self.retention_floor, now)
+    }
+
     /// The number of the next shard.
     #[must_use]
     pub fn next_number(&self) -> u32 {
         let behind_last = self.shards.last().map_or(0, |shard| shard.number.0 + 1);
         self.next_number.max(behind_last)
+    }
+}
+
+/// See [`StreamRecord::retention_cutoff`].
+pub(super) fn retention_cutoff(hours: u32, floor: Millis, now: Millis) -> Millis {
+    Millis(now.0.saturating_sub(u64::from(hours) * HOUR_MS)).max(floor)
+}
+
+impl AccountRecord {
+    /// The commitment as it is at `now`: its end needs no event.
+    #[must_use]
+    pub fn commitment(&self, now: Millis) -> Commitment {
+        match (self.committed_at, self.ends_at) {
+            (Some(since), None) => Commitment::Enabled { since },
+            (Some(since), Some(until)) if now < until => Commitment::EnabledUntil { since, until },
+            _ => Commitment::Disabled,
+        }
     }
 }
 

@@ -120,10 +120,8 @@ fn names_and_shard_counts_are_taken_up_to_their_limits_and_no_further() {
 
 #[test]
 fn options_are_taken_up_to_their_limits_and_no_further() {
-    let decide = |options| {
-        create_with(&empty(), "a", 1, options, StreamUuid([1; 16]))
-            .map_err(|e| e.code)
-    };
+    let decide =
+        |options| create_with(&empty(), "a", 1, options, StreamUuid([1; 16])).map_err(|e| e.code);
     let default = StreamOptions::default();
     for (hours, taken) in [(0, false), (1, true), (24, true), (8760, true), (8761, false)] {
         let options = StreamOptions { retention_hours: hours, ..default };

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::rules::Rules;
-use super::state::{AccountRecord, ConsumerRecord, ShardRecord, State, StreamRecord};
+use super::state::{
+    AccountRecord, ConsumerRecord, ShardRecord, State, StreamRecord, retention_cutoff,
+};
 use crate::base::error::ApiError;
 use crate::base::ids::{CoreId, Millis, ShardKey, ShardNumber, StreamUuid, home_core};
-use crate::base::stream::{ShardMetrics, StreamOptions, StreamStatus};
+use crate::base::stream::{ShardMetrics, StreamMode, StreamOptions, StreamStatus};
 use crate::record::{HashKey, HashRange};
+use crate::wire::account::AccountDescription;
 use crate::wire::shards::ShardEnd;
 
 /// All streams as the data path needs them. Shared by `Arc` between the cores.
@@ -20,7 +23,8 @@ pub struct View {
     account: AccountRecord,
     /// By name.
     streams: Vec<Arc<StreamView>>,
-    by_uuid: HashMap<StreamUuid, usize>,
+    /// Where each is in `streams`. Shared by views of the same streams.
+    by_uuid: Arc<HashMap<StreamUuid, usize>>,
 }
 
 /// What is true for a moment only, and of which a restart knows nothing.
@@ -57,7 +61,9 @@ pub struct StreamView {
     pub tags: BTreeMap<String, String>,
     /// Registered consumers by name.
     pub consumers: BTreeMap<String, ConsumerRecord>,
-    rules: Arc<Rules>,
+    pub(super) rules: Arc<Rules>,
+    /// Parents with each of their children, as indices into `shards`, by parent.
+    pub(super) descent: Vec<(ShardNumber, u32)>,
     /// First hash key of each open shard, ascending; the first is 0.
     open_starts: Vec<HashKey>,
     /// The shard that belongs to each of them.
@@ -95,7 +101,8 @@ impl View {
             .values()
             .map(|s| Arc::new(StreamView::of(s, cores, &rules, &passing)))
             .collect();
-        Self::with_streams(state, 0, cores, rules, streams)
+        let by_uuid = index(&streams);
+        View { version: 0, cores, rules, account: state.account, streams, by_uuid }
     }
 
     /// The view that follows this one, after a change of the stream `name` in `state` or of what
@@ -106,24 +113,39 @@ impl View {
         let at = streams.binary_search_by(|s| s.name.as_str().cmp(name));
         let new = state.streams.get(name);
         let new = new.map(|s| Arc::new(StreamView::of(s, self.cores, &self.rules, passing)));
-        match (at, new) {
-            (Ok(at), Some(stream)) => streams[at] = stream,
-            (Ok(at), None) => drop(streams.remove(at)),
-            (Err(at), Some(stream)) => streams.insert(at, stream),
-            (Err(_), None) => {}
-        }
-        Self::with_streams(state, self.version + 1, self.cores, self.rules.clone(), streams)
+        let by_uuid = match (at, new) {
+            (Ok(at), Some(stream)) if stream.uuid == streams[at].uuid => {
+                streams[at] = stream;
+                self.by_uuid.clone()
+            }
+            (Ok(at), Some(stream)) => {
+                streams[at] = stream;
+                index(&streams)
+            }
+            (Ok(at), None) => {
+                streams.remove(at);
+                index(&streams)
+            }
+            (Err(at), Some(stream)) => {
+                streams.insert(at, stream);
+                index(&streams)
+            }
+            (Err(_), None) => self.by_uuid.clone(),
+        };
+        View { streams, by_uuid, ..self.with_account(state) }
     }
 
-    fn with_streams(
-        state: &State,
-        version: u64,
-        cores: u16,
-        rules: Arc<Rules>,
-        streams: Vec<Arc<StreamView>>,
-    ) -> View {
-        let by_uuid = streams.iter().enumerate().map(|(at, s)| (s.uuid, at)).collect();
-        View { version, cores, rules, account: state.account, streams, by_uuid }
+    /// The view that follows this one, after a change of the account in `state` only.
+    #[must_use]
+    pub fn with_account(&self, state: &State) -> View {
+        View {
+            version: self.version + 1,
+            cores: self.cores,
+            rules: self.rules.clone(),
+            account: state.account,
+            streams: self.streams.clone(),
+            by_uuid: self.by_uuid.clone(),
+        }
     }
 
     /// What the operator has set.
@@ -132,10 +154,13 @@ impl View {
         &self.rules
     }
 
-    /// What the account has committed to.
+    /// What the account may have and has.
     #[must_use]
-    pub fn account(&self) -> &AccountRecord {
-        &self.account
+    pub fn account(&self, now: Millis) -> AccountDescription {
+        let living = self.streams.iter().filter(|s| s.status != StreamStatus::Deleting);
+        let open_shards = living.clone().map(|stream| stream.open_shards()).sum();
+        let on_demand = living.filter(|s| s.options.mode == StreamMode::OnDemand).count();
+        self.rules.describe_account(&self.account, open_shards, on_demand, now)
     }
 
     /// Grows by one with every view of this run of the server.
@@ -181,18 +206,18 @@ impl View {
 }
 
 impl StreamView {
-    fn of(
-        stream: &StreamRecord,
-        cores: u16,
-        rules: &Arc<Rules>,
-        passing: &Passing,
-    ) -> StreamView {
+    fn of(stream: &StreamRecord, cores: u16, rules: &Arc<Rules>, passing: &Passing) -> StreamView {
         let shards: Vec<_> =
             stream.shards.iter().map(|s| ShardView::of(stream.uuid, s, cores, passing)).collect();
         assert!(shards.is_sorted_by_key(|s| s.number), "shards are kept by number");
         let mut open: Vec<_> = shards.iter().filter(|shard| shard.is_open()).collect();
         open.sort_by_key(|shard| shard.range.start);
         assert_covering(&stream.name, &open);
+        let mut descent: Vec<_> = (0..)
+            .zip(&shards)
+            .flat_map(|(at, shard)| shard.parents().map(move |parent| (parent, at)))
+            .collect();
+        descent.sort_unstable();
         StreamView {
             name: stream.name.clone(),
             uuid: stream.uuid,
@@ -205,6 +230,7 @@ impl StreamView {
             tags: stream.tags.clone(),
             consumers: stream.consumers.clone(),
             rules: rules.clone(),
+            descent,
             open_starts: open.iter().map(|shard| shard.range.start).collect(),
             open_shards: open.iter().map(|shard| shard.number).collect(),
             shards,
@@ -235,8 +261,7 @@ impl StreamView {
         self.shard(number).ok_or_else(|| {
             ApiError::not_found(format!(
                 "Shard {number} in stream {} under account {} does not exist",
-                self.name,
-                self.rules.account
+                self.name, self.rules.account
             ))
         })
     }
@@ -264,6 +289,12 @@ impl StreamView {
     #[must_use]
     pub fn open_shards(&self) -> usize {
         self.open_shards.len()
+    }
+
+    /// What arrived before this time is no longer readable.
+    #[must_use]
+    pub fn retention_cutoff(&self, now: Millis) -> Millis {
+        retention_cutoff(self.options.retention_hours, self.retention_floor, now)
     }
 
     /// Its ARN.
@@ -304,6 +335,15 @@ impl ShardView {
     pub fn is_open(&self) -> bool {
         self.closed.is_none()
     }
+
+    /// The shards whose records come before its own.
+    pub fn parents(&self) -> impl Iterator<Item = ShardNumber> + use<> {
+        [self.parent, self.adjacent_parent].into_iter().flatten()
+    }
+}
+
+fn index(streams: &[Arc<StreamView>]) -> Arc<HashMap<StreamUuid, usize>> {
+    Arc::new(streams.iter().enumerate().map(|(at, s)| (s.uuid, at)).collect())
 }
 
 /// Every hash key has exactly one open shard: routing relies on it without looking.

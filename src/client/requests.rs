@@ -16,14 +16,17 @@ use crate::wire::consumers::{
 use crate::wire::put::Put;
 use crate::wire::read::{Get, GetIterator};
 use crate::wire::reshard::{Reshard, ReshardStream, Resharded};
-use crate::wire::shards::{GetShardStats, ListShards, ShardList, ShardMap, ShardStats};
+use crate::wire::shards::{
+    GetShardStats, ListShards, ShardCounts, ShardDescription, ShardFilter, ShardList, ShardMap,
+    ShardStats,
+};
 use crate::wire::streams::{
     CreateStream, DeleteStream, DescribeStream, ListStreams, StreamDescription, StreamList,
     StreamName, StreamSummary,
 };
 use crate::wire::subscribe::{Credit, Subscribe, SubscribeAnswer, Unsubscribe};
 use crate::wire::tags::{ListTags, TagList};
-use crate::wire::{Decode, Opcode, Reader, Writer};
+use crate::wire::{Decode, Opcode, Writer};
 
 impl Client {
     /// Checks that the server answers.
@@ -65,9 +68,11 @@ impl Client {
     /// Everything about one stream, with all of its shards.
     pub fn describe_stream(&mut self, name: &str) -> Result<StreamDescription, ClientError> {
         let mut all = self.describe_page(&DescribeStream { name, after: None, limit: PAGE })?;
-        while all.more {
+        let mut got = all.shards.len();
+        while self.goes_on(all.more, got)? {
             let after = all.shards.last().map(|shard| shard.number);
             let page = self.describe_page(&DescribeStream { name, after, limit: PAGE })?;
+            got = page.shards.len();
             all.shards.extend(page.shards);
             all.more = page.more;
         }
@@ -94,21 +99,48 @@ impl Client {
         self.ask(Opcode::ShardMap, Opcode::ShardMapAnswer, |w| request.write(w))
     }
 
+    /// All shards of a stream that `filter` lets through, by number.
+    ///
+    /// With more shards than a page has, a reshard between two pages may show a parent as open and
+    /// its children as well.
+    pub fn all_shards(
+        &mut self,
+        name: &str,
+        filter: ShardFilter,
+    ) -> Result<Vec<ShardDescription>, ClientError> {
+        let mut all: Vec<ShardDescription> = Vec::new();
+        loop {
+            let after = all.last().map(|shard| shard.number);
+            let page = self.list_shards(&ListShards { name, filter, after, limit: PAGE })?;
+            all.extend(&page.shards);
+            if !self.goes_on(page.more, page.shards.len())? {
+                return Ok(all);
+            }
+        }
+    }
+
     /// One page of shards.
     pub fn list_shards(&mut self, request: &ListShards<'_>) -> Result<ShardList, ClientError> {
         self.ask(Opcode::ListShards, Opcode::ListShardsAnswer, |w| request.write(w))
     }
 
-    /// What `core` has counted of its shards of a stream.
+    /// What `core` has counted of all of its shards of a stream, by number.
     pub fn shard_stats(
         &mut self,
         stream: StreamUuid,
         core: CoreId,
     ) -> Result<Vec<ShardStats>, ClientError> {
-        let request = GetShardStats { stream, core };
-        let payload =
-            self.call(Opcode::ShardStats, Opcode::ShardStatsAnswer, |w| request.write(w))?;
-        self.decoded(ShardStats::read_all(&mut Reader::new(&payload)))
+        let mut all: Vec<ShardStats> = Vec::new();
+        loop {
+            let after = all.last().map(|shard| shard.number);
+            let request = GetShardStats { stream, core, after };
+            let (opcode, answer) = (Opcode::ShardStats, Opcode::ShardStatsAnswer);
+            let page: ShardCounts = self.ask(opcode, answer, |w| request.write(w))?;
+            all.extend(&page.shards);
+            if !self.goes_on(page.more, page.shards.len())? {
+                return Ok(all);
+            }
+        }
     }
 
     /// Changes what was chosen for a stream.
@@ -271,6 +303,15 @@ impl Client {
         self.call(Opcode::Unsubscribe, Opcode::UnsubscribeAnswer, |w| request.write(w)).map(drop)
     }
 
+    /// Whether another page is to be asked for. A page that is empty and not the last would be
+    /// asked for again for ever.
+    fn goes_on(&self, more: bool, got: usize) -> Result<bool, ClientError> {
+        if more && got == 0 {
+            return Err(self.protocol("an empty page says that more follow".to_owned()));
+        }
+        Ok(more)
+    }
+
     /// A request whose answer is one value.
     fn ask<T: for<'a> Decode<'a>>(
         &mut self,
@@ -283,5 +324,5 @@ impl Client {
     }
 }
 
-/// Shards that a description is asked for at once.
+/// Shards that are asked for at once: a page of most streams, and a third of a MiB.
 const PAGE: u32 = 5000;

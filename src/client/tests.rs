@@ -247,6 +247,7 @@ fn a_get_gives_only_the_records_that_were_asked_for() {
                 behind_ms: 3,
                 first: Seq(11),
                 end: Seq(14),
+                children: Vec::new(),
                 batches: &batches,
             };
             peer.send(Opcode::GetAnswer, correlation, |w| {

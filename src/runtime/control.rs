@@ -17,7 +17,7 @@ use crate::native::Outgoing;
 use crate::runtime::state::CoreState;
 use crate::service::{ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Message};
 use crate::wire::shards::SHARDS_PER_PAGE_MAX;
-use crate::wire::streams::CreateStream;
+use crate::wire::streams::{CreateStream, DeleteStream};
 
 /// How often the removal of a stream's files is tried.
 const REMOVE_TRIES: u32 = 20;
@@ -51,9 +51,9 @@ impl Control {
             ControlOperation::Create { name, shards, options, tags } => {
                 self.create(&CreateStream { name: &name, shards, options, tags }).await
             }
-            ControlOperation::Delete { name, .. } => {
+            ControlOperation::Delete { name, with_consumers } => {
                 removed = self.catalog.stream(&name).map(|stream| stream.uuid);
-                self.delete(&name).await
+                self.delete(&DeleteStream { name: &name, with_consumers }).await
             }
             _ => Err(ApiError::internal("not implemented yet")),
         };
@@ -74,8 +74,8 @@ impl Control {
         Ok(ControlAnswer::Created(Box::new(description)))
     }
 
-    async fn delete(&mut self, name: &str) -> ControlOutcome {
-        let event = decide::delete_stream(&self.catalog, &self.rules(), name)?;
+    async fn delete(&mut self, request: &DeleteStream<'_>) -> ControlOutcome {
+        let event = decide::delete_stream(&self.catalog, &self.rules(), request)?;
         self.change(event).await?;
         Ok(ControlAnswer::Deleted)
     }

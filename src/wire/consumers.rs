@@ -3,7 +3,17 @@
 use super::codec::{Decode, DecodeError, Reader, Writer};
 use super::tags::{read_keys, read_tags, write_keys, write_tags};
 use crate::base::ids::Millis;
+use crate::base::limits::{CONTROL_PAYLOAD_MAX, NAME_BYTES_MAX};
 use crate::base::stream::ConsumerStatus;
+
+/// Consumers in one page of a listing (AWS: 100; by default a stream has at most 20 or 50).
+pub const CONSUMERS_PER_PAGE_MAX: usize = 1000;
+
+// Two names, and the longest of ARNs around them.
+const _: () = assert!(
+    CONSUMERS_PER_PAGE_MAX * (4 * NAME_BYTES_MAX + 200) < CONTROL_PAYLOAD_MAX,
+    "the longest listing fits one frame"
+);
 
 /// Names a consumer of a stream: the payload of describe and deregister.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +126,7 @@ pub struct ListConsumers<'a> {
     pub stream: &'a str,
     /// Start behind this name; empty starts at the first.
     pub after: &'a str,
-    /// At most so many, 1 … 10,000.
+    /// At most so many, 1 … 1,000.
     pub limit: u32,
 }
 

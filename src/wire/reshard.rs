@@ -1,7 +1,7 @@
 //! `Reshard`: split, merge, scale.
 
 use super::codec::{Decode, DecodeError, Reader, Writer};
-use super::shards::{ShardDescription, read_shards, write_shards};
+use super::shards::{SHARDS_PER_FRAME_MAX, ShardDescription, read_shards, write_shards};
 use crate::base::ids::ShardNumber;
 use crate::record::HashKey;
 
@@ -63,9 +63,12 @@ impl<'a> Decode<'a> for ReshardStream<'a> {
         let reshard = match r.u8("reshard")? {
             0 => {
                 let shard = ShardNumber(r.u32("shard")?);
-                let given = r.flag("at_given")?;
-                let at = HashKey(r.u128("at")?);
-                Reshard::Split { shard, at: given.then_some(at) }
+                let at = match (r.flag("at_given")?, r.u128("at")?) {
+                    (false, 0) => None,
+                    (false, _) => return Err(DecodeError::Value("at")),
+                    (true, at) => Some(HashKey(at)),
+                };
+                Reshard::Split { shard, at }
             }
             1 => Reshard::Merge {
                 shard: ShardNumber(r.u32("shard")?),
@@ -88,7 +91,8 @@ pub struct Resharded {
     /// Version of the shard map that follows.
     pub map_version: u64,
     /// The shards that were closed, and the new ones, by number. Of a scaling some of the new ones
-    /// are closed already: they only join others, which have at most two parents.
+    /// are closed already: they only join others, which have at most two parents. Of a change of
+    /// more than [`SHARDS_PER_FRAME_MAX`] only so many are sent.
     pub shards: Vec<ShardDescription>,
 }
 
@@ -96,7 +100,7 @@ impl Resharded {
     /// Writes the payload.
     pub fn write(&self, w: &mut Writer<'_>) {
         w.u32(self.before).u32(self.after).u64(self.map_version);
-        write_shards(w, &self.shards);
+        write_shards(w, &self.shards[..self.shards.len().min(SHARDS_PER_FRAME_MAX)]);
     }
 }
 

@@ -2,10 +2,24 @@
 
 use super::codec::{Decode, DecodeError, Reader, Writer};
 use crate::base::ids::{CoreId, Millis, Seq, ShardNumber, StreamUuid};
+use crate::base::limits::{CONTROL_PAYLOAD_MAX, STREAM_SHARDS_MAX};
 use crate::record::{HashKey, HashRange};
 
-/// Shards in one frame at most: a page of a description or listing (AWS: 1,000 and 10,000).
+/// Shards in one page of a description, a listing or counts (AWS: 1,000 and 10,000).
 pub const SHARDS_PER_PAGE_MAX: usize = 10_000;
+
+/// Shards in one frame. The answer to a scaling has the most: from `b` shards to `a`, all `b` are
+/// closed, cutting them at the new bounds makes at most `2a`, and joining the pieces `b` more.
+pub const SHARDS_PER_FRAME_MAX: usize = 4 * STREAM_SHARDS_MAX;
+
+/// A shard in a frame.
+const SHARD_BYTES: usize = 72;
+
+const _: () = assert!(
+    SHARDS_PER_PAGE_MAX <= SHARDS_PER_FRAME_MAX
+        && SHARDS_PER_FRAME_MAX * SHARD_BYTES + 1024 < CONTROL_PAYLOAD_MAX,
+    "the answer to the largest reshard fits one frame"
+);
 
 /// A shard as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +62,7 @@ impl ShardDescription {
     }
 }
 
-/// What a client needs to route: all shards that are known.
+/// What a client needs to route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardMap {
     /// Identity of the stream.
@@ -208,19 +222,23 @@ impl ChildShard {
     }
 }
 
-/// Asks for what one core has counted of its shards of a stream.
+/// Asks for what one core has counted of its shards of a stream. The answer is a page of
+/// [`ShardCounts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GetShardStats {
     /// The stream.
     pub stream: StreamUuid,
     /// The core.
     pub core: CoreId,
+    /// Start behind this shard; `None` starts at the first.
+    pub after: Option<ShardNumber>,
 }
 
 impl GetShardStats {
     /// Writes the payload.
     pub fn write(&self, w: &mut Writer<'_>) {
         w.bytes(&self.stream.0).u16(self.core.0);
+        write_optional_number(w, self.after);
     }
 }
 
@@ -229,6 +247,7 @@ impl Decode<'_> for GetShardStats {
         Ok(GetShardStats {
             stream: StreamUuid(r.array("stream")?),
             core: CoreId(r.u16("core")?),
+            after: read_optional_number(r, "after")?,
         })
     }
 }
@@ -257,34 +276,70 @@ pub struct ShardStats {
 }
 
 impl ShardStats {
-    /// Writes an answer.
-    pub fn write_all(stats: &[ShardStats], w: &mut Writer<'_>) {
-        w.u32(stats.len() as u32);
-        for s in stats {
-            w.u32(s.number.0).u32(s.subscriptions).u64(s.trim.0).u64(s.end.0).u64(s.bytes);
-            w.u64(s.in_bytes_per_s).u64(s.in_records_per_s).u64(s.throttled).u64(s.last_arrival.0);
-        }
+    fn write(&self, w: &mut Writer<'_>) {
+        w.u32(self.number.0).u32(self.subscriptions);
+        w.u64(self.trim.0).u64(self.end.0).u64(self.bytes);
+        w.u64(self.in_bytes_per_s).u64(self.in_records_per_s).u64(self.throttled);
+        w.u64(self.last_arrival.0);
     }
 
-    /// Reads an answer.
-    pub fn read_all(r: &mut Reader<'_>) -> Result<Vec<ShardStats>, DecodeError> {
-        let n = r.u32("shards")?;
-        let mut all = Vec::new();
-        for _ in 0..n {
-            let (number, subscriptions) = (ShardNumber(r.u32("number")?), r.u32("subscriptions")?);
-            all.push(ShardStats {
-                number,
-                subscriptions,
-                trim: Seq(r.u64("trim")?),
-                end: Seq(r.u64("end")?),
-                bytes: r.u64("bytes")?,
-                in_bytes_per_s: r.u64("in_bytes_per_s")?,
-                in_records_per_s: r.u64("in_records_per_s")?,
-                throttled: r.u64("throttled")?,
-                last_arrival: Millis(r.u64("last_arrival")?),
-            });
+    fn read(r: &mut Reader<'_>) -> Result<ShardStats, DecodeError> {
+        let (number, subscriptions) = (ShardNumber(r.u32("number")?), r.u32("subscriptions")?);
+        Ok(ShardStats {
+            number,
+            subscriptions,
+            trim: Seq(r.u64("trim")?),
+            end: Seq(r.u64("end")?),
+            bytes: r.u64("bytes")?,
+            in_bytes_per_s: r.u64("in_bytes_per_s")?,
+            in_records_per_s: r.u64("in_records_per_s")?,
+            throttled: r.u64("throttled")?,
+            last_arrival: Millis(r.u64("last_arrival")?),
+        })
+    }
+}
+
+/// A page of what a core has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShardCounts {
+    /// Whether there are more behind the last.
+    pub more: bool,
+    /// By number.
+    pub shards: Vec<ShardStats>,
+}
+
+impl ShardCounts {
+    /// At most [`SHARDS_PER_PAGE_MAX`] of `all`, those behind `after`.
+    #[must_use]
+    pub fn page(mut all: Vec<ShardStats>, after: Option<ShardNumber>) -> ShardCounts {
+        all.retain(|shard| after.is_none_or(|after| shard.number > after));
+        all.sort_unstable_by_key(|shard| shard.number);
+        let more = all.len() > SHARDS_PER_PAGE_MAX;
+        all.truncate(SHARDS_PER_PAGE_MAX);
+        ShardCounts { more, shards: all }
+    }
+
+    /// Writes the payload.
+    pub fn write(&self, w: &mut Writer<'_>) {
+        w.u8(u8::from(self.more)).u32(self.shards.len() as u32);
+        for shard in &self.shards {
+            shard.write(w);
         }
-        Ok(all)
+    }
+}
+
+impl Decode<'_> for ShardCounts {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let more = r.flag("more")?;
+        let n = r.u32("shards")? as usize;
+        if n > SHARDS_PER_PAGE_MAX {
+            return Err(DecodeError::Value("shards"));
+        }
+        let mut shards = Vec::new();
+        for _ in 0..n {
+            shards.push(ShardStats::read(r)?);
+        }
+        Ok(ShardCounts { more, shards })
     }
 }
 
@@ -304,7 +359,7 @@ pub(super) fn write_shards(w: &mut Writer<'_>, shards: &[ShardDescription]) {
 /// Reads a page of shards.
 pub(super) fn read_shards(r: &mut Reader<'_>) -> Result<Vec<ShardDescription>, DecodeError> {
     let n = r.u32("shards")? as usize;
-    if n > 2 * SHARDS_PER_PAGE_MAX {
+    if n > SHARDS_PER_FRAME_MAX {
         return Err(DecodeError::Value("shards"));
     }
     let mut shards = Vec::new();
@@ -316,8 +371,11 @@ pub(super) fn read_shards(r: &mut Reader<'_>) -> Result<Vec<ShardDescription>, D
         let created = Millis(r.u64("created")?);
         let parent = read_optional_number(r, "parent")?;
         let adjacent_parent = read_optional_number(r, "adjacent_parent")?;
-        let end = ShardEnd { at: Millis(r.u64("closed_at")?), end: Seq(r.u64("end")?) };
-        let closed = (!open).then_some(end);
+        let closed = match (open, r.u64("closed_at")?, r.u64("end")?) {
+            (true, 0, 0) => None,
+            (true, _, _) => return Err(DecodeError::Value("closed_at")),
+            (false, at, end) => Some(ShardEnd { at: Millis(at), end: Seq(end) }),
+        };
         shards.push(ShardDescription {
             number,
             home,

@@ -25,6 +25,7 @@ fn data_dir() -> TempDir {
         created: Millis(1_700_000_000_000),
         shards: 1,
         options: StreamOptions::default(),
+        tags: Default::default(),
     };
     store.append(&event).unwrap();
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1"), dir.path());
