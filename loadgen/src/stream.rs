@@ -23,8 +23,6 @@ pub struct TestStream {
 impl TestStream {
     /// Creates a stream as `workload` wants it.
     pub fn create(address: SocketAddr, workload: &Workload) -> Result<TestStream> {
-        let mut control = Session::connect(address)?;
-        let name = format!("loadgen-{}", uuid::Uuid::new_v4());
         let options = StreamOptions {
             durability: workload.durability,
             limits: workload.limits,
@@ -33,7 +31,18 @@ impl TestStream {
                 .max(workload.record_bytes as u32 + 64),
             ..StreamOptions::default()
         };
-        control.create_stream(&name, workload.shards, options)?;
+        TestStream::create_with(address, workload.shards, options)
+    }
+
+    /// Creates a stream with these options.
+    pub fn create_with(
+        address: SocketAddr,
+        shards: u32,
+        options: StreamOptions,
+    ) -> Result<TestStream> {
+        let mut control = Session::connect(address)?;
+        let name = format!("loadgen-{}", uuid::Uuid::new_v4());
+        control.create_stream(&name, shards, options)?;
         let map = control.shard_map(&name)?;
         Ok(TestStream { address, control, name, map })
     }
@@ -47,6 +56,12 @@ impl TestStream {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What its server says of itself.

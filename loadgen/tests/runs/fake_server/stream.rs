@@ -11,7 +11,7 @@ use shardway::record::{BatchBuilder, BatchView, HashRange, RecordRef};
 use shardway::wire::alter::StreamChange;
 use shardway::wire::put::{Put, PutRun};
 use shardway::wire::reshard::Reshard;
-use shardway::wire::shards::{ShardDescription, ShardEnd, ShardMap};
+use shardway::wire::shards::{ChildShard, ShardDescription, ShardEnd, ShardMap};
 use shardway::wire::streams::{CreateStream, StreamDescription, StreamSummary};
 
 use super::Fault;
@@ -148,18 +148,22 @@ impl Stream {
         self.shards.iter().position(owns).expect("every hash key has an open shard")
     }
 
-    /// Closes a shard at its end; `to` is the child that a fault may write to.
-    pub(super) fn close(&mut self, number: ShardNumber, to: ShardNumber) {
+    /// Closes a shard at its end.
+    pub(super) fn close(&mut self, number: ShardNumber, children: &[ChildShard]) {
         let fault = self.fault;
         let shard = &mut self.shards[number.0 as usize];
         if fault == Fault::LostAtClose {
             shard.lose_last();
         }
-        let twice = shard.batches.last().cloned().filter(|_| fault == Fault::TwiceAtClose);
+        let last = shard.batches.last().cloned();
         let end = Seq(shard.next);
         shard.about.closed = Some(ShardEnd { at: wall_now(), end });
-        if let Some(batch) = twice {
-            self.shards[to.0 as usize].store(&batch);
+        if let Some(batch) = last.filter(|_| fault == Fault::TwiceAtClose) {
+            let view = BatchView::check_stamped(&batch).expect("stored");
+            let hash = view.records().next().expect("a batch has records").hash_key();
+            let heir = children.iter().find(|child| child.range.contains(hash));
+            let heir = heir.expect("the children own their parent's range").number;
+            self.shards[heir.0 as usize].store(&batch);
         }
     }
 }

@@ -62,7 +62,9 @@ impl Stream {
         let wanted = HashRange::split_evenly(target);
         let cuts: BTreeSet<u128> = wanted.iter().map(|range| range.start.0).collect();
         let mut pieces: Vec<(HashRange, ShardNumber)> = Vec::new();
-        for shard in self.map().shards {
+        let mut shards = self.map().shards;
+        shards.sort_by_key(|shard| shard.range.start);
+        for shard in shards {
             if wanted.contains(&shard.range) {
                 continue;
             }
@@ -108,7 +110,7 @@ impl Stream {
             if children.is_empty() || !self.shards[at].about.is_open() {
                 continue;
             }
-            self.close(number, children[0].number);
+            self.close(number, &children);
             self.shards[at].children = children;
         }
         for shard in &mut self.shards {

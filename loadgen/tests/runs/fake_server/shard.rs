@@ -80,7 +80,7 @@ impl Shard {
         match fault {
             Fault::Lost if strikes => self.next += u64::from(count),
             Fault::Late if strikes => self.held_back = Some(batch.into()),
-            Fault::Replaced if strikes => self.store(&self.batches[0].to_vec()),
+            Fault::Replaced if strikes => self.store(&self.batches[0].clone()),
             _ => self.store(batch),
         }
         if self.puts == 60
