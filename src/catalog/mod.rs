@@ -13,6 +13,7 @@ mod describe;
 mod event;
 mod file_store;
 mod frames;
+pub mod on_demand;
 mod rules;
 mod shard_list;
 mod state;

@@ -18,6 +18,7 @@ use crate::log::check::{CheckOptions, CheckReport, Finding, Severity, ShardTotal
 /// Reads every byte: checksums, order, gaps, indexes, the catalog. The server must not be running
 /// on it.
 #[derive(Args, Debug)]
+#[command(after_help = "Example: shardway check ./shardway-data")]
 pub(super) struct Check {
     /// The server's data dir
     #[arg(value_name = "DIR")]

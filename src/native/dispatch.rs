@@ -40,7 +40,7 @@ pub(super) enum Step {
 }
 
 /// Why a frame has no ordinary answer.
-enum Refused {
+pub(super) enum Refused {
     /// The request failed; the connection goes on.
     Request(ApiError),
     /// The frame breaks the protocol; the connection ends.
@@ -60,11 +60,11 @@ impl From<DecodeError> for Refused {
 }
 
 /// One frame with what it needs.
-struct Request<'a> {
-    now: Now,
-    correlation: u64,
-    opcode: Opcode,
-    payload: &'a [u8],
+pub(super) struct Request<'a> {
+    pub(super) now: Now,
+    pub(super) correlation: u64,
+    pub(super) opcode: Opcode,
+    pub(super) payload: &'a [u8],
 }
 
 impl Sessions {
@@ -208,9 +208,7 @@ impl Sessions {
                 let list = core.view().list(after, limit)?;
                 answer(session, Opcode::ListStreamsAnswer, r.correlation, |w| list.write(w));
             }
-            other => {
-                return Err(Refused::Connection(format!("{other:?} is not a request")));
-            }
+            _ => self.query_or_change(core, session, r)?,
         }
         Ok(Step::Next)
     }
@@ -407,7 +405,7 @@ impl Sessions {
         }
     }
 
-    fn ask_catalog(
+    pub(super) fn ask_catalog(
         &mut self,
         session: &mut Session,
         correlation: u64,
@@ -432,7 +430,7 @@ fn fail(session: &mut Session, correlation: u64, error: &ApiError) {
     answer(session, Opcode::Error, correlation, |w| ErrorFrame::of(error, false).write(w));
 }
 
-fn answer(
+pub(super) fn answer(
     session: &mut Session,
     opcode: Opcode,
     correlation: u64,

@@ -9,6 +9,7 @@ mod dispatch;
 mod inbound;
 mod outbound;
 mod pending;
+mod queries;
 mod session;
 mod sessions;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::error::ApiError;
-use crate::base::ids::{CoreId, SessionId, ShardKey};
+use crate::base::ids::{CoreId, SessionId, ShardKey, ShardNumber, StreamUuid};
 use crate::base::stream::{Position, StreamOptions};
 use crate::catalog::View;
 use crate::fanout::NewSubscription;
@@ -57,6 +57,17 @@ pub enum Message {
     },
     /// A request for a shard at home there.
     Shard(ShardRequest),
+    /// Asks what that core has counted of its shards of a stream; answered with a frame.
+    ShardStats {
+        /// Who asked.
+        session: SessionId,
+        /// The request.
+        correlation: u64,
+        /// The stream.
+        stream: StreamUuid,
+        /// Only shards behind this one.
+        after: Option<ShardNumber>,
+    },
     /// A whole frame for a connection of that core.
     Frame {
         /// Whose.

@@ -10,6 +10,7 @@ pub mod get_iterator;
 pub mod message;
 pub mod put_records;
 pub mod reads;
+pub mod shard_stats;
 pub mod split;
 pub mod subscribe;
 pub mod view_change;

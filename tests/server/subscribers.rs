@@ -40,6 +40,7 @@ struct Consumer {
 impl Consumer {
     fn new(server: &Server, stream: StreamUuid, name: &str, credit: u64) -> Consumer {
         let mut client = server.client();
+        register(&mut client, stream, name);
         let next = client.subscribe(request(stream, name, credit)).unwrap();
         Consumer { client, next, bytes: 0 }
     }

@@ -40,6 +40,7 @@ use summary::Totals;
 /// the order of their lines, also when the server throttles and batches are sent again. On a
 /// stream with limits, or with `--in-flight 1`, that holds for all records of a shard.
 #[derive(Args, Debug)]
+#[command(after_help = "Example: seq 1 100 | shardway put orders")]
 pub(super) struct Put {
     /// The stream
     stream: String,

@@ -42,8 +42,7 @@ fn every_line_is_stored_once_and_spread_over_the_shards() {
 #[test]
 fn under_limits_nothing_of_a_shard_overtakes_a_throttled_batch() {
     let server = FakeServer::start(1, ShardLimits::AWS);
-    server.state.lock().unwrap().moods =
-        vec![THROTTLED, None, THROTTLED, THROTTLED, None, None, THROTTLED];
+    server.lock().moods = vec![THROTTLED, None, THROTTLED, THROTTLED, None, None, THROTTLED];
     put(&server, &["--batch-records", "5"], &numbered(60)).unwrap();
     let expected: Vec<_> = numbered(60).lines().map(str::to_owned).collect();
     assert_eq!(server.records(0), expected);
@@ -53,8 +52,7 @@ fn under_limits_nothing_of_a_shard_overtakes_a_throttled_batch() {
 fn with_many_in_flight_each_key_keeps_its_order_through_refusals() {
     let server = FakeServer::start(3, ShardLimits::OFF);
     let refused = Some(ErrorCode::InternalFailure);
-    server.state.lock().unwrap().moods =
-        (0..40).map(|i| if i % 3 == 0 { refused } else { None }).collect();
+    server.lock().moods = (0..40).map(|i| if i % 3 == 0 { refused } else { None }).collect();
     put(&server, &["--key-field", "1", "--batch-records", "2"], &numbered(400)).unwrap();
     let mut last: HashMap<String, usize> = HashMap::new();
     let mut stored = 0;
@@ -83,7 +81,7 @@ fn records_that_cannot_be_stored_are_counted_and_the_rest_is_stored() {
 #[test]
 fn a_batch_that_is_refused_for_too_long_is_given_up() {
     let server = FakeServer::start(1, ShardLimits::AWS);
-    server.state.lock().unwrap().moods = vec![THROTTLED; 3];
+    server.lock().moods = vec![THROTTLED; 3];
     let failure =
         put(&server, &["--retry-for", "10ms", "--batch-records", "2"], "a\nb\nc\n").unwrap_err();
     assert_eq!(failure.exit, Exit::Refused);
@@ -95,10 +93,10 @@ fn a_batch_that_is_refused_for_too_long_is_given_up() {
 fn batches_are_no_larger_than_what_a_shard_admits_at_once() {
     let limits = ShardLimits { in_records: 3, ..ShardLimits::AWS };
     let server = FakeServer::start(1, limits);
-    server.state.lock().unwrap().moods = vec![None, None, THROTTLED];
+    server.lock().moods = vec![None, None, THROTTLED];
     put(&server, &[], "1\n2\n3\n4\n5\n6\n7\n").unwrap();
     assert_eq!(server.records(0), ["1", "2", "3", "4", "5", "6", "7"]);
-    assert!(server.state.lock().unwrap().moods.is_empty(), "there were at least three batches");
+    assert!(server.lock().moods.is_empty(), "there were at least three batches");
 }
 
 #[test]
