@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::state::{PeakDay, State, StreamRecord};
 use crate::base::ids::{CoreId, Millis, ShardNumber, StreamUuid};
-use crate::base::limits::{SHARD_IN_BYTES, SHARD_IN_RECORDS};
+use crate::base::limits::{ON_DEMAND_SHARDS, PEAK_DAYS, SHARD_IN_BYTES, SHARD_IN_RECORDS};
 use crate::base::stream::{ShardLimits, ShardLoad, StreamMode, StreamStatus};
 use crate::wire::reshard::Reshard;
 use growth::{Capacity, Load};
@@ -31,8 +31,6 @@ use trials::Trials;
 use window::{Rate, Windows};
 
 const DAY_MS: u64 = 86_400_000;
-/// Days whose peaks count (AWS: "in the last 30 days").
-const PEAK_DAYS: u32 = 30;
 
 /// What should be done with an on-demand stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +94,7 @@ impl Default for OnDemandOptions {
             hot: 0.5,
             cold: 0.25,
             headroom: 2,
-            shards_min: 4,
+            shards_min: ON_DEMAND_SHARDS,
             splits_max: 4,
             merge_after_ms: 15 * 60_000,
             switched_ms: DAY_MS,
@@ -340,10 +338,7 @@ fn measure(
 ) -> (Rate, Load) {
     let mut total = Rate::default();
     let mut load = Load::default();
-    let is_open = |number: ShardNumber| {
-        let at = stream.shards.binary_search_by_key(&number, |shard| shard.number);
-        at.is_ok_and(|at| stream.shards[at].open)
-    };
+    let is_open = |number: ShardNumber| stream.shard(number).is_some_and(|shard| shard.open);
     windows.for_each_shard(stream.uuid, now, |number, rate, throttled, busiest| {
         if !is_open(number) {
             return false;

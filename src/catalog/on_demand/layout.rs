@@ -39,9 +39,7 @@ impl OpenShard {
 impl Layout {
     pub(super) fn of(stream: &StreamRecord) -> Layout {
         let mut open: Vec<_> = stream
-            .shards
-            .iter()
-            .filter(|shard| shard.open)
+            .open_shards()
             .map(|shard| OpenShard {
                 number: shard.number,
                 split_from: shard.parent.filter(|_| shard.adjacent_parent.is_none()),

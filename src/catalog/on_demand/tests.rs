@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::ids::{Seq, ShardKey, home_core};
 use crate::base::stream::StreamOptions;
+use crate::catalog::decide::{self, Cause};
+use crate::catalog::rules::Rules;
 use crate::catalog::state::ShardRecord;
 use crate::record::{HashKey, HashRange};
 
@@ -141,76 +143,37 @@ impl World {
     }
 
     fn carry_out(&mut self, decision: Decision) {
-        let now = self.now;
         match decision {
             Decision::Peak { stream, day, bytes_per_s, records_per_s } => {
-                assert_eq!(stream, UUID);
                 self.peaks += 1;
-                let stream = self.stream();
-                stream.peaks.retain(|peak| peak.day != day);
-                stream.peaks.push(PeakDay { day, bytes_per_s, records_per_s });
+                let event =
+                    decide::observe_peak(&self.state, stream, day, bytes_per_s, records_per_s);
+                self.state.apply(&event.expect("a peak that is decided is higher"));
             }
             Decision::Reshard { name, reshard } => {
-                assert_eq!(name, "orders");
                 match reshard {
                     Reshard::Split { .. } => self.splits += 1,
                     Reshard::Merge { .. } => self.merges += 1,
                     Reshard::Scale { .. } => self.scales += 1,
                 }
-                reshard_now(self.stream(), reshard, now);
-                self.scaler.resharded(UUID, now);
+                self.reshard(&name, reshard);
+                self.scaler.resharded(UUID, self.now);
             }
         }
     }
-}
 
-/// The catalog's part, without its checks and texts.
-fn reshard_now(stream: &mut StreamRecord, reshard: Reshard, now: Millis) {
-    let find = |number| *stream.shards.iter().find(|s| s.number == number && s.open).unwrap();
-    let (closing, ranges) = match reshard {
-        Reshard::Split { shard, at } => {
-            let HashRange { start, end } = find(shard).range;
-            let middle = at.unwrap_or(HashKey(start.0 + (end.0 - start.0) / 2 + 1));
-            let below = HashKey(middle.0 - 1);
-            let halves = [HashRange { start, end: below }, HashRange { start: middle, end }];
-            (vec![shard], halves.to_vec())
-        }
-        Reshard::Merge { shard, adjacent } => {
-            let (low, high) = (find(shard).range, find(adjacent).range);
-            assert_eq!(low.end.0 + 1, high.start.0, "they are neighbours");
-            (vec![shard, adjacent], vec![HashRange { start: low.start, end: high.end }])
-        }
-        Reshard::Scale { target } => {
-            let open = stream.shards.iter().filter(|shard| shard.open).map(|shard| shard.number);
-            (open.collect(), HashRange::split_evenly(target))
-        }
-    };
-    let parents: Vec<_> = closing.iter().map(|number| find(*number)).collect();
-    for shard in &mut stream.shards {
-        if closing.contains(&shard.number) {
-            (shard.open, shard.closed_at, shard.end) = (false, Some(now), Some(Seq(1)));
+    fn reshard(&mut self, name: &str, reshard: Reshard) {
+        let (rules, by) = (Rules::default(), Cause::OnDemand);
+        let plan = decide::plan_reshard(&self.state, &rules, name, &reshard, by, self.now)
+            .expect("what is decided is possible");
+        assert!(!plan.is_empty(), "what is decided changes something");
+        let ends: Vec<_> = plan.parents.iter().map(|number| (*number, Seq(1))).collect();
+        let event = decide::reshard(&plan, &ends, &self.state, self.now);
+        self.state.apply(&event);
+        for event in decide::expire_shards(&self.state, self.now) {
+            self.state.apply(&event);
         }
     }
-    for range in ranges {
-        let overlap = |p: &&ShardRecord| p.range.start <= range.end && range.start <= p.range.end;
-        let mut from = parents.iter().filter(overlap).map(|parent| parent.number);
-        let number = ShardNumber(stream.next_number());
-        stream.next_number = number.0 + 1;
-        stream.shards.push(ShardRecord {
-            number,
-            range,
-            open: true,
-            created: now,
-            parent: from.next(),
-            adjacent_parent: from.next(),
-            closed_at: None,
-            end: None,
-        });
-    }
-    stream.map_version += 1;
-    // Long runs would otherwise collect closed shards.
-    let known = stream.shards.iter().rev().take(4000).map(|s| s.number).min().unwrap();
-    stream.shards.retain(|shard| shard.open || shard.number >= known);
 }
 
 #[test]
@@ -532,6 +495,21 @@ fn reports_that_come_more_or_less_often_give_the_same_throughput() {
         let peak = world.stream().peaks[0].bytes_per_s as f64 / MIB;
         assert!((5.7..6.01).contains(&peak), "{peak} MiB/s with reports of {ms} ms");
     }
+}
+
+#[test]
+fn reports_that_have_waited_together_count_for_the_time_before() {
+    let mut world = World::new(16, on_demand());
+    world.even = mib(6.0);
+    for _ in 0..30 {
+        let loads = world.loads(1000);
+        world.now.0 += 4000;
+        (0..4).for_each(|_| world.report(&loads));
+        let decisions = world.scaler.decide(&world.state, world.now);
+        decisions.into_iter().for_each(|decision| world.carry_out(decision));
+    }
+    let peak = world.stream().peaks[0].bytes_per_s as f64 / MIB;
+    assert!((5.7..6.01).contains(&peak), "{peak} MiB/s");
 }
 
 #[test]

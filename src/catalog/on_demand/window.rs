@@ -132,7 +132,8 @@ impl Slots {
         let ms = now.since(self.reported);
         self.reported = now;
         match self.lengths.back_mut() {
-            Some(length) if *length < slot_ms * 4 / 5 => *length += ms,
+            // Reports that have waited together come at one moment, and are the time before it.
+            Some(length) if *length < slot_ms * 4 / 5 || ms < slot_ms / 5 => *length += ms,
             _ => self.lengths.push_back(ms),
         }
         if self.lengths.len() > SLOTS_MAX {
