@@ -90,7 +90,7 @@ impl StreamStatus {
 pub struct ShardLimits {
     /// Bytes a second in.
     pub in_bytes: u64,
-    /// Bytes at once, after a pause.
+    /// Bytes at once, after a pause, of records that are larger than `in_bytes`.
     pub in_burst_bytes: u64,
     /// Records a second in.
     pub in_records: u64,
