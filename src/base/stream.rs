@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::ids::{Millis, Seq};
+use crate::base::ids::{Millis, Seq, ShardKey};
 use crate::base::limits::{
     RECORD_BYTES_DEFAULT, SHARD_IN_BURST_BYTES, SHARD_IN_BYTES, SHARD_IN_RECORDS, SHARD_OUT_BYTES,
     SHARD_READS,
@@ -296,6 +296,19 @@ impl Default for StreamOptions {
             warm_mib: 0,
         }
     }
+}
+
+/// What a home core has taken in for a shard since its last report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardLoad {
+    /// Which.
+    pub shard: ShardKey,
+    /// Data and keys.
+    pub bytes: u64,
+    /// Records.
+    pub records: u64,
+    /// Records that its quota has refused.
+    pub throttled: u64,
 }
 
 /// Where a reader starts (AWS: `ShardIteratorType`).

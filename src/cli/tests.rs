@@ -90,6 +90,7 @@ fn a_refusal_says_what_to_do() {
     let failure = run(&format!("tail nothing --server {}", server.addr)).unwrap_err();
     assert_eq!(
         failure.message,
-        "ResourceNotFoundException: no such stream; `shardway stream list` shows what exists"
+        "ResourceNotFoundException: no such stream; `shardway stream list`, `shardway shards \
+         STREAM` and `shardway consumer list STREAM` show what exists"
     );
 }

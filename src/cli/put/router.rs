@@ -62,7 +62,8 @@ impl Router {
             .collect();
         shards.sort_by_key(|s| s.range.start);
         if shards.is_empty() {
-            let message = format!("stream {} has no open shard; choose another", stream.summary.name);
+            let message =
+                format!("stream {} has no open shard; choose another", stream.summary.name);
             return Err(Failure::new(Exit::Refused, message));
         }
         // A batch larger than its shard's quota holds at once would be refused for ever.
