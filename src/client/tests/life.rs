@@ -1,4 +1,4 @@
-//! Shards that change, consumers, tags and the account, as a client asks for them and hears of them.
+//! Shards that change, consumers, tags and the account, as a client asks for and hears of them.
 
 use super::*;
 use crate::base::stream::ConsumerStatus;
