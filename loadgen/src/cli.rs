@@ -51,6 +51,8 @@ pub enum Command {
     Latency(Latency),
     /// Push latency of many shards, each at its AWS quota, and the search for their number.
     Shards(Shards),
+    /// Reshards, retention and mode of a stream under load: nothing lost, twice or out of order.
+    Life(Life),
 }
 
 const EXAMPLES: &str = "\
@@ -62,6 +64,7 @@ Examples:
   loadgen ceiling --server 127.0.0.1:4570 --shards 4 --batch-records 256 --in-flight 8
   loadgen latency --server 127.0.0.1:4570 --rate 3000 --consumers 1,20
   loadgen shards --server 127.0.0.1:4570 --shards 150
+  loadgen life --reshards 20
 
 Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED,
 4 target missed (--strict), 130 interrupted";
@@ -207,6 +210,48 @@ pub struct Shards {
     /// Spacing of the batches.
     #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
     pub arrival: Arrival,
+}
+
+/// `loadgen life`.
+#[derive(Clone, Debug, Args)]
+pub struct Life {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// Reshards that are asked for at least: 4 -> 8 -> 4 -> 3 shards, then splits and merges.
+    #[arg(long, default_value_t = crate::life::RESHARDS)]
+    pub reshards: u32,
+    /// Records a second over all writers.
+    #[arg(long, default_value_t = crate::life::RATE)]
+    pub rate: f64,
+    /// Every answer is followed by the writer's next batch, without a rate. Fills the disk.
+    #[arg(long, conflicts_with = "rate")]
+    pub closed_loop: bool,
+    /// Writers, each with a slice of the hash key space. A multiple of 24 keeps each writer's keys
+    /// in one shard.
+    #[arg(long, default_value_t = crate::life::WRITERS)]
+    pub writers: u32,
+    /// Partition keys of a writer.
+    #[arg(long, default_value_t = crate::life::KEYS)]
+    pub keys: usize,
+    /// Data of a record.
+    #[arg(long, default_value_t = RECORD_BYTES)]
+    pub record_bytes: usize,
+    /// Records of a batch.
+    #[arg(long, default_value_t = crate::life::BATCH_RECORDS)]
+    pub batch_records: usize,
+    /// Batches that a writer may have without an answer.
+    #[arg(long, default_value_t = crate::life::IN_FLIGHT)]
+    pub in_flight: usize,
+    /// Connections that the writers share.
+    #[arg(long, default_value_t = crate::life::CONNECTIONS)]
+    pub connections: u32,
+    /// Seconds of load in front of each step: what it is compared with.
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub settle: Duration,
+    /// Ends with the last reshard that is asked for, before the server scales by itself.
+    #[arg(long)]
+    pub no_on_demand: bool,
 }
 
 /// When puts are acknowledged.

@@ -34,7 +34,9 @@ mod floor;
 mod host;
 mod inbox;
 mod json;
+mod keyed;
 mod latency;
+mod life;
 mod load;
 mod outbox;
 mod outcome;
@@ -64,11 +66,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use bench::Bench;
-use cli::{Ceiling, Cli, Command, Common, Latency, Server, Shards, Times};
+use cli::{Ceiling, Cli, Command, Common, Latency, Life, Server, Shards, Times};
 use context::Context;
 use failure::Result;
 use floor::Floor;
 use host::Host;
+use life::LifeOptions;
 use pin::Cpus;
 use progress::Progress;
 use report::{Report, Verdict};
@@ -121,7 +124,7 @@ fn publish(report: &Report, common: &Common) -> Result<()> {
             return Ok(());
         }
     }
-    if report.floor.is_some() || !report.rows.is_empty() {
+    if !report.is_empty() {
         table::print(report);
     }
     Ok(())
@@ -180,6 +183,7 @@ impl Command {
             Command::Ceiling(options) => Some((&options.server, options.times)),
             Command::Latency(options) => Some((&options.server, options.times)),
             Command::Shards(options) => Some((&options.server, options.times)),
+            Command::Life(options) => Some((&options.server, quick)),
         }
     }
 
@@ -207,6 +211,7 @@ impl Command {
                 }
                 None => shards::search(bench, |n| options.workload(n), options.p99_limit_ms),
             },
+            Command::Life(options) => life::measure(bench, &options.options()),
         }
     }
 }
@@ -253,6 +258,25 @@ impl Shards {
             limits: self.limits.into(),
             durability: self.server.durability.into(),
             ..Workload::quota_shards(shards)
+        }
+    }
+}
+
+impl Life {
+    fn options(&self) -> LifeOptions {
+        LifeOptions {
+            writers: self.writers,
+            keys: self.keys,
+            record_bytes: self.record_bytes,
+            batch_records: self.batch_records,
+            in_flight: self.in_flight,
+            rate: (!self.closed_loop).then_some(self.rate),
+            connections: self.connections,
+            reshards: self.reshards,
+            settle: self.settle,
+            on_demand: !self.no_on_demand,
+            durability: self.server.durability.into(),
+            seed: workload::SEED,
         }
     }
 }

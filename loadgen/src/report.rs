@@ -9,6 +9,7 @@ use shardway::base::stream::Durability;
 use crate::floor::Floor;
 use crate::host::Host;
 use crate::latency::Percentiles;
+use crate::life::LifeReport;
 use crate::outcome::Outcome;
 use crate::session::ServerFacts;
 use crate::workload::Workload;
@@ -41,6 +42,9 @@ pub struct Report {
     pub floor: Option<Floor>,
     /// The results.
     pub rows: Vec<Row>,
+    /// What `life` has shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub life: Option<LifeReport>,
     /// The sentence at the end.
     pub verdict: Option<Verdict>,
     /// Whether everything ran that was asked for.
@@ -65,16 +69,28 @@ impl Report {
             server: None,
             floor: None,
             rows: Vec::new(),
+            life: None,
             verdict: None,
             complete: false,
             failure: None,
         }
     }
 
+    fn targets(&self) -> impl Iterator<Item = &Target> {
+        let of_rows = self.rows.iter().flat_map(|row| &row.targets);
+        of_rows.chain(self.life.iter().flat_map(|life| &life.targets))
+    }
+
+    /// Whether there is anything to show.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.floor.is_none() && self.rows.is_empty() && self.life.is_none()
+    }
+
     /// Whether every target was met.
     #[must_use]
     pub fn targets_met(&self) -> bool {
-        self.rows.iter().flat_map(|row| &row.targets).all(|target| target.met)
+        self.targets().all(|target| target.met)
     }
 }
 

@@ -17,6 +17,12 @@ pub fn print(report: &Report) {
         println!("\nResults (every record read back and verified)");
         println!("{}", row_table(&report.rows));
     }
+    if let Some(life) = &report.life {
+        println!("\nThe life of a stream: each step under load, as its writers saw it");
+        println!("{}", life.table());
+        life.targets.iter().for_each(|t| println!("{}", target(t)));
+        println!("{}", life.verdict());
+    }
     if let Some(verdict) = &report.verdict {
         println!("\n{}", verdict.text);
     }
@@ -49,7 +55,9 @@ fn headline(report: &Report) -> String {
     text
 }
 
-fn new_table(header: &[&str]) -> Table {
+/// A table with this header.
+#[must_use]
+pub fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -57,7 +65,9 @@ fn new_table(header: &[&str]) -> Table {
     table
 }
 
-fn number(text: String) -> Cell {
+/// A cell with a number.
+#[must_use]
+pub fn number(text: String) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
@@ -164,7 +174,8 @@ fn short(value: f64) -> String {
 }
 
 /// A time with a unit that leaves three to four digits.
-fn time(ns: u64) -> String {
+#[must_use]
+pub fn time(ns: u64) -> String {
     match ns {
         0..1_000_000 => format!("{:.1} us", ns as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),

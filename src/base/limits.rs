@@ -137,6 +137,9 @@ pub const CATCH_UP_READ_BYTES: usize = 256 * KIB;
 pub const TAIL_BYTES: usize = 64 * MIB;
 /// Staged or durable bytes that no segment holds yet; above it, new puts wait in their sockets.
 pub const UNFLUSHED_BYTES_MAX: usize = 96 * MIB;
+/// Puts that wait on a core while their shards close, in bytes; above it, new puts wait in their
+/// sockets. What a core takes in from loopback in 10 ms, twice.
+pub const HELD_BYTES_MAX: usize = 32 * MIB;
 /// The receive buffer of a core, and what one connection may bring in a turn.
 pub const RECEIVE_BYTES: usize = MIB;
 /// Frames that are still arriving, over all connections of a core.

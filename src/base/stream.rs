@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::ids::{Millis, Seq};
+use crate::base::ids::{Millis, Seq, ShardKey};
 use crate::base::limits::{
     RECORD_BYTES_DEFAULT, SHARD_IN_BURST_BYTES, SHARD_IN_BYTES, SHARD_IN_RECORDS, SHARD_OUT_BYTES,
     SHARD_READS,
@@ -213,7 +213,11 @@ impl ShardMetrics {
 
     /// The names of those in the set.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.into_iter().enumerate().filter(move |(i, _)| self.0 & (1 << i) != 0).map(|n| n.1)
+        Self::NAMES
+            .into_iter()
+            .enumerate()
+            .filter(move |(i, _)| self.0 & (1 << i) != 0)
+            .map(|n| n.1)
     }
 
     /// Those of either set.
@@ -296,6 +300,19 @@ impl Default for StreamOptions {
             warm_mib: 0,
         }
     }
+}
+
+/// What a home core has taken in for a shard since its last report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardLoad {
+    /// Which.
+    pub shard: ShardKey,
+    /// Data and keys.
+    pub bytes: u64,
+    /// Records.
+    pub records: u64,
+    /// Records that its quota has refused.
+    pub throttled: u64,
 }
 
 /// Where a reader starts (AWS: `ShardIteratorType`).

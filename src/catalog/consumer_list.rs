@@ -8,11 +8,8 @@ use super::validation::Violations;
 use super::view::StreamView;
 use crate::base::error::ApiError;
 use crate::base::stream::ConsumerStatus;
-use crate::wire::consumers::{ConsumerDescription, ConsumerList};
+use crate::wire::consumers::{CONSUMERS_PER_PAGE_MAX, ConsumerDescription, ConsumerList};
 use crate::wire::tags::TagList;
-
-/// Consumers in one listing (AWS: `ListStreamConsumersInputLimit`).
-const LIST_CONSUMERS_MAX: usize = 10_000;
 
 impl StreamView {
     /// A registered consumer, or the API's error.
@@ -23,7 +20,7 @@ impl StreamView {
     /// At most `limit` consumers whose names come behind `after`, in the order of their names.
     pub fn list_consumers(&self, after: &str, limit: u32) -> Result<ConsumerList, ApiError> {
         let mut violations = Violations::default();
-        violations.range_from_one("maxResults", limit, LIST_CONSUMERS_MAX);
+        violations.range_from_one("maxResults", limit, CONSUMERS_PER_PAGE_MAX);
         violations.finish()?;
         self.require_usable()?;
         let behind = (Bound::Excluded(after), Bound::Unbounded);

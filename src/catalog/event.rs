@@ -78,6 +78,15 @@ pub enum Event {
         /// Which, ascending.
         shards: Vec<ShardNumber>,
     },
+    /// Closed shards end elsewhere than they did, by what a start has found of their records.
+    EndsMoved {
+        /// The stream's name.
+        name: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// The shards, and the position behind the last record of each.
+        ends: Vec<(ShardNumber, Seq)>,
+    },
     /// A consumer exists.
     ConsumerRegistered {
         /// The stream's name.
@@ -184,6 +193,7 @@ impl Event {
             | Event::StreamAltered { name, .. }
             | Event::Resharded { name, .. }
             | Event::ShardsExpired { name, .. }
+            | Event::EndsMoved { name, .. }
             | Event::PeakObserved { name, .. } => Some(name),
             Event::ConsumerRegistered { stream, .. }
             | Event::ConsumerDeregistered { stream, .. }

@@ -13,6 +13,8 @@ mod describe;
 mod event;
 mod file_store;
 mod frames;
+mod log_ends;
+pub mod on_demand;
 mod rules;
 mod shard_list;
 mod state;

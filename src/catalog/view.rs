@@ -245,6 +245,26 @@ impl StreamView {
         self.open_shards[above - 1]
     }
 
+    /// The shards that are at home on a core, by number.
+    pub fn shards_at(&self, home: CoreId) -> impl Iterator<Item = &ShardView> {
+        self.shards.iter().filter(move |shard| shard.home == home)
+    }
+
+    /// The only open shard, if there is just one: every key belongs to it.
+    #[must_use]
+    pub fn single_open_shard(&self) -> Option<ShardNumber> {
+        match self.open_shards[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// One of the open shards; round and round as `n` grows.
+    #[must_use]
+    pub fn nth_open_shard(&self, n: usize) -> ShardNumber {
+        self.open_shards[n % self.open_shards.len()]
+    }
+
     /// The shard with this number.
     #[must_use]
     pub fn shard(&self, number: ShardNumber) -> Option<&ShardView> {

@@ -2,9 +2,10 @@
 
 use crate::base::ids::SessionId;
 use crate::native::sessions::Sessions;
-use crate::service::{ControlAnswer, ControlOutcome};
+use crate::service::{ControlAnswer, ControlOutcome, Message, Outgoing};
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::{Opcode, write_frame};
+use crate::wire::shards::ShardCounts;
 
 impl Sessions {
     /// A change that a connection here asked for was made or refused.
@@ -17,6 +18,20 @@ impl Sessions {
             }),
         }
         self.frame(id, &bytes);
+    }
+}
+
+impl Sessions {
+    /// What shards here have counted goes to the connection that asked for it, on whichever core.
+    pub fn shard_stats(&mut self, id: SessionId, correlation: u64, counts: &ShardCounts) {
+        let mut bytes = Vec::new();
+        write_frame(&mut bytes, Opcode::ShardStatsAnswer, correlation, |w| counts.write(w));
+        if id.core == self.me {
+            self.frame(id, &bytes);
+        } else {
+            let message = Message::Frame { session: id, bytes };
+            self.outgoing.push(Outgoing { to: id.core, message });
+        }
     }
 }
 

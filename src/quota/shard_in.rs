@@ -23,6 +23,12 @@ impl ShardIn {
         }
     }
 
+    /// The limits have changed; what was taken of them stays taken.
+    pub fn set_limits(&mut self, limits: &ShardLimits, now: Instant) {
+        self.bytes.set_limits(limits.in_bytes, limits.in_burst_bytes, now);
+        self.records.set_limits(limits.in_records, limits.in_records, now);
+    }
+
     /// Takes a batch's records and bytes (data and keys) from both limits, or nothing.
     #[must_use]
     pub fn try_take(&mut self, now: Instant, records: u32, bytes: u64) -> bool {

@@ -31,6 +31,15 @@ impl TokenBucket {
         TokenBucket { rate, full, level: full, at: now }
     }
 
+    /// From now on another rate and burst. What is there stays, up to the new burst; so does a debt.
+    pub fn set_limits(&mut self, rate: u64, burst: u64, now: Instant) {
+        self.refill(now);
+        let was_unlimited = self.rate == 0;
+        let new = TokenBucket::new(rate, burst, now);
+        let level = if was_unlimited { new.full } else { self.level.min(new.full) };
+        *self = TokenBucket { level, ..new };
+    }
+
     /// Takes `n` tokens if they are there, or if the bucket is full and can never hold `n`.
     #[must_use]
     pub fn try_take(&mut self, now: Instant, n: u64) -> bool {

@@ -7,6 +7,7 @@ use shardway::base::ids::{Seq, ShardNumber};
 use shardway::base::stream::{Durability, Position, StreamOptions, StreamStatus};
 use shardway::client::{Client, ClientError, Incoming};
 use shardway::record::BatchBuilder;
+use shardway::wire::streams::DeleteStream;
 use shardway::wire::subscribe::Subscribe;
 
 use crate::load::{Load, Shape, Wrote, wait_acked};
@@ -46,7 +47,10 @@ fn a_stream_is_what_it_was_created_as_also_after_a_restart() {
         ..StreamOptions::default()
     };
     let made = client.create_stream("as-made", 3, options).unwrap();
-    assert_eq!((made.summary.status, made.summary.options, made.shards.len()), (StreamStatus::Active, options, 3));
+    assert_eq!(
+        (made.summary.status, made.summary.options, made.shards.len()),
+        (StreamStatus::Active, options, 3)
+    );
     assert_eq!(client.describe_stream("as-made").unwrap(), made);
     let map = client.shard_map("as-made").unwrap();
     assert_eq!((map.stream, &map.shards), (made.summary.uuid, &made.shards));
@@ -135,7 +139,11 @@ fn a_stream_of_the_same_name_is_another_stream() {
     let position = Position::TrimHorizon;
     let refused = client.get_iterator(old.summary.uuid, SHARD, position);
     assert_eq!(code(refused), ErrorCode::ResourceNotFound);
-    assert_eq!(tip_of(&mut client, new.summary.uuid, SHARD), Seq(0), "nothing of the old one is there");
+    assert_eq!(
+        tip_of(&mut client, new.summary.uuid, SHARD),
+        Seq(0),
+        "nothing of the old one is there"
+    );
     let files = dir.path().join("data/streams").join(old.summary.uuid.to_string());
     assert!(!files.exists(), "the old one's files are gone");
 }
@@ -153,6 +161,7 @@ fn delete_in_use(round: u64, setup: &Setup, seed: u64) {
     };
     let writers: Vec<_> = (0..3).map(start).collect();
     let mut consumer = server.client();
+    crate::register(&mut consumer, stream.summary.uuid, "app");
     for (subscription, shard) in stream.shards.iter().enumerate() {
         let (shard, position) = (shard.number, Position::TrimHorizon);
         let (subscription, stream) = (subscription as u32, stream.summary.uuid);
@@ -163,7 +172,7 @@ fn delete_in_use(round: u64, setup: &Setup, seed: u64) {
         consumer.subscribe(request).unwrap();
     }
     wait_acked(&load.shared, (2 + round * 7) << 20, &writers);
-    client.delete_stream("busy").unwrap();
+    client.delete_stream_with(&DeleteStream { name: "busy", with_consumers: true }).unwrap();
     for writer in writers {
         let Wrote { error, .. } = writer.join().expect("a writer's own checks hold");
         // DELETING for a moment, then gone.
@@ -187,7 +196,7 @@ fn delete_in_use(round: u64, setup: &Setup, seed: u64) {
     wait_deleted(&mut client, "busy");
     let next = client.create_stream("busy", 1, unlimited()).unwrap();
     assert_ne!(next.summary.uuid, stream.summary.uuid);
-    client.delete_stream("busy").unwrap();
+    client.delete_stream_with(&DeleteStream { name: "busy", with_consumers: true }).unwrap();
     wait_deleted(&mut client, "busy");
     assert!(!server.log().contains("ERROR"), "{}", server.log());
     server.stop_clean();

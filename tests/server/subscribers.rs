@@ -12,7 +12,7 @@ use shardway::wire::subscribe::Subscribe;
 
 use crate::process::{HANG, Server, Setup, new_dir, until};
 use crate::raw::{Raw, frame};
-use crate::unlimited;
+use crate::{register, unlimited};
 
 const SHARD: ShardNumber = ShardNumber(0);
 const PLENTY: u64 = u64::MAX;
@@ -40,6 +40,7 @@ struct Consumer {
 impl Consumer {
     fn new(server: &Server, stream: StreamUuid, name: &str, credit: u64) -> Consumer {
         let mut client = server.client();
+        register(&mut client, stream, name);
         let next = client.subscribe(request(stream, name, credit)).unwrap();
         Consumer { client, next, bytes: 0 }
     }
@@ -137,6 +138,7 @@ fn a_subscriber_that_never_reads_costs_little_memory_and_delays_nobody() {
     let deaf: Vec<Raw> = (0..4)
         .map(|n| {
             let (mut raw, name) = (Raw::deaf(&server.addr()).greet(), format!("deaf-{n}"));
+            register(&mut writer, stream, &name);
             let subscribe = request(stream, &name, PLENTY);
             raw.send(&frame(Opcode::Subscribe, 2, |w| subscribe.write(w)));
             raw
@@ -171,6 +173,7 @@ fn a_subscriber_that_vanishes_in_the_middle_of_a_push_is_forgotten() {
     let mut writer = server.client();
     let stream = writer.create_stream("gone", 1, unlimited()).unwrap().summary.uuid;
     fill(&mut writer, stream, 0..300, 60_000);
+    register(&mut writer, stream, "ghost");
     let connections = server.sockets();
     for round in 0..10 {
         let mut raw = Raw::greeted(&server.addr());

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "the ignored measurement shows its table")]
 
 mod fake_server;
+mod life;
 
 use std::process::{Command, Output};
 
@@ -13,10 +14,13 @@ const SHORT: &[&str] = &["--warmup", "0.1", "--duration", "0.4", "--no-floor", "
 
 fn loadgen(fault: Fault, words: &[&str]) -> Output {
     let server = fake_server::start(fault).to_string();
+    run(&server, &[words, SHORT].concat())
+}
+
+fn run(server: &str, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .args(words)
-        .args(["--server", &server])
-        .args(SHORT)
+        .args(["--server", server])
         .output()
         .expect("loadgen starts")
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,16 +12,18 @@ use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{CoreId, Millis, Seq, SessionId, ShardKey, ShardNumber, StreamUuid, Term};
 use crate::base::limits::COMMIT_BYTES_MAX;
 use crate::base::stream::{Durability, Position, ShardLimits, StreamOptions, StreamStatus};
-use crate::catalog::{State, StreamRecord, View};
+use crate::catalog::{ConsumerRecord, Passing, State, StreamRecord, View};
 use crate::disk::dma::{Chunk, WriteBuf};
 use crate::fanout::{Effect, NewSubscription, ReadBatches, ReadJob, ReadPurpose};
 use crate::log::core_log::NoCommit;
 use crate::log::journal::JournalSpec;
-use crate::log::staging::Full;
+use crate::log::staging::{Full, ShardSlot};
 use crate::record::{BatchBuilder, BatchView};
 use crate::security::iterator::IteratorKey;
 use crate::service::reads::ReadFailure;
 use crate::wire::put::PutRun;
+
+mod reshard;
 
 const UUID: StreamUuid = StreamUuid([3; 16]);
 const KEY: ShardKey = ShardKey { stream: UUID, number: ShardNumber(0) };
@@ -50,7 +53,11 @@ fn world_with(options: StreamOptions, tail_bytes: usize, file_bytes: u64) -> Wor
 fn world_of(shards: u32, options: StreamOptions, tail_bytes: usize, file_bytes: u64) -> World {
     let now = Now { wall: WALL, mono: Instant::now() };
     let mut state = State::new([1; 32]);
-    let stream = StreamRecord::new("orders", UUID, WALL, shards, options);
+    let mut stream = StreamRecord::new("orders", UUID, WALL, shards, options);
+    for consumer in ["c", "c7", "c8"] {
+        let record = ConsumerRecord { created: WALL, tags: BTreeMap::new() };
+        stream.consumers.insert(consumer.to_owned(), record);
+    }
     state.streams.insert("orders".to_owned(), stream);
     let spec = CoreSpec {
         core: CoreId(0),
@@ -59,7 +66,7 @@ fn world_of(shards: u32, options: StreamOptions, tail_bytes: usize, file_bytes: 
         journal: JournalSpec { core: CoreId(0), term: Term(1), salt: 5, files: 4, file_bytes },
         tail_bytes,
         iterator_key: IteratorKey::new(&[1; 32]),
-        view: Arc::new(View::of(&state, 1)),
+        view: Arc::new(View::of(&state, 1, Arc::default())),
         shards: Vec::new(),
     };
     World { core: Core::new(spec, now), now, state }
@@ -107,6 +114,16 @@ impl World {
         }
     }
 
+    /// The core uses the catalog as it is in `state`.
+    fn install(&mut self) {
+        self.spread(&Passing::default());
+    }
+
+    fn spread(&mut self, passing: &Passing) {
+        let view = self.core.view().next(&self.state, "orders", passing);
+        self.core.install_view(self.now, Arc::new(view));
+    }
+
     /// What there is to deliver, in words.
     fn said(&mut self) -> Vec<Said> {
         let effects = std::mem::take(&mut self.core.effects);
@@ -121,8 +138,10 @@ impl World {
             }
             Effect::Push { subscription, first, .. } => Said::Push(subscription, first),
             Effect::GetDone { correlation, iterator, first, end, .. } => {
-                let claims = self.core.iterator_key().open(&iterator, self.now.wall).unwrap();
-                assert_eq!(claims.position, end, "the next iterator goes on behind the answer");
+                if let Some(iterator) = iterator {
+                    let claims = self.core.iterator_key().open(&iterator, self.now.wall).unwrap();
+                    assert_eq!(claims.position, end, "the next iterator goes on behind the answer");
+                }
                 Said::Got(correlation, first, end)
             }
             Effect::IteratorDone { correlation, iterator, .. } => {
@@ -134,6 +153,10 @@ impl World {
                 Said::Ended(subscription, error.code)
             }
             Effect::Failed { correlation, error, .. } => Said::Failed(correlation, error.code),
+            Effect::PutInPartsDone { correlation, runs, .. } => Said::PutInParts(correlation, runs),
+            Effect::ShardEnded { subscription, end, children, .. } => {
+                Said::ShardEnded(subscription, end, children.iter().map(|c| c.number.0).collect())
+            }
             other @ Effect::Unsubscribed { .. } => panic!("{other:?}"),
         }
     }
@@ -164,6 +187,8 @@ impl World {
 #[derive(Debug, PartialEq)]
 enum Said {
     Put(u64, u32, Result<Seq, ErrorCode>),
+    PutInParts(u64, Vec<PutRun>),
+    ShardEnded(u32, Seq, Vec<u32>),
     Push(u32, Seq),
     Got(u64, Seq, Seq),
     Iterator(u64, Seq),
@@ -172,7 +197,7 @@ enum Said {
     Failed(u64, ErrorCode),
 }
 
-use Said::{Ended, Failed, Got, Iterator, Push, Put, Subscribed};
+use Said::{Ended, Failed, Got, Iterator, Push, Put, ShardEnded, Subscribed};
 
 /// What a read brings: the records from `first` to `next`.
 fn read(first: u64, next: u64) -> ReadBatches {
@@ -241,7 +266,7 @@ fn a_put_without_room_waits_and_parked_ones_keep_their_order() {
     w.try_put(1, 1, COMMIT_BYTES_MAX - KIB).unwrap();
     assert_eq!(w.try_put(2, 1, 2 * KIB), Err(Full), "the commit has no room");
     let park = |w: &mut World, correlation, data| {
-        let waiter = PutWaiter::new(ME, correlation, Some(0));
+        let waiter = PutWaiter::new(ME, correlation, None);
         w.core.put_or_park(w.now, waiter, KEY, batch(1, data));
     };
     park(&mut w, 3, 2 * KIB);
@@ -567,7 +592,7 @@ fn a_deleted_stream_answers_everybody_and_frees_its_memory() {
     w.core.begin_commit().unwrap();
     w.put(4, 1);
     w.state.streams.get_mut("orders").unwrap().status = StreamStatus::Deleting;
-    w.core.install_view(w.now, Arc::new(View::of(&w.state, 1)));
+    w.install();
     let gone = ErrorCode::ResourceNotFound;
     assert_eq!(w.said(), [Ended(7, gone), Failed(2, gone)]);
     w.core.advance(w.now);
@@ -577,7 +602,7 @@ fn a_deleted_stream_answers_everybody_and_frees_its_memory() {
     w.put(5, 1);
     assert_eq!(w.said(), [Put(5, 1, Err(gone))]);
     assert!(w.core.subscribe_is_refused(&w.now));
-    assert_eq!((w.core.shard_count(), w.core.unwritten_bytes), (0, 0));
+    assert_eq!((w.core.by_key.len(), w.core.unwritten_bytes), (0, 0));
     w.core.trim_memory();
     w.write_behind();
 }
@@ -600,7 +625,7 @@ fn a_connection_that_goes_takes_its_requests_with_it() {
     w.core.session_closed(ME);
     w.commit();
     assert_eq!(w.said(), [Put(2, 1, Ok(Seq(0)))], "its put is stored; the answer finds nobody");
-    assert_eq!(w.core.subscription_count(), 0);
+    assert_eq!(w.core.subscriptions.of_shard(ShardSlot(0)), 0);
 }
 
 #[test]
@@ -615,5 +640,5 @@ fn subscriptions_are_refused_for_bad_names_and_used_numbers() {
         assert_eq!(error.code, ErrorCode::InvalidArgument);
     }
     assert!(w.core.unsubscribe(ME, 1, 8).is_err());
-    assert_eq!(w.core.subscription_count(), 1);
+    assert_eq!(w.core.subscriptions.of_shard(ShardSlot(0)), 1);
 }
