@@ -3,7 +3,7 @@
 //! One thread reads the input, this one cuts lines into batches by shard, and one thread for each
 //! home core sends its shards' batches and takes their answers. Every queue between them is
 //! bounded, and a batch leaves early when the input pauses. After a reshard the threads finish what
-//! they have, which the server sends to the right shards, and new ones go on with the new shard map.
+//! they have, which the server sends to the right shards, and new ones go on with the new map.
 
 mod judge;
 mod key;

@@ -179,17 +179,18 @@ proptest! {
         let at = |row: usize, column: usize| {
             cells.get(row).and_then(|row| row.get(column)).copied().unwrap_or(' ')
         };
-        for row in 0..cells.len() {
-            for column in 0..cells[row].len() {
-                let Some([left, right, up, down]) = sides(at(row, column)) else { continue };
-                let drawing = rows.iter().map(|row| row.lines.as_str()).collect::<Vec<_>>();
+        for (row, line) in cells.iter().enumerate() {
+            for (column, sign) in line.iter().enumerate() {
+                let Some([left, right, up, down]) = sides(*sign) else { continue };
                 // A shard takes lines from every side.
                 let meets = |other: char, side: usize| sides(other).is_none_or(|s| s[side]);
                 let above = if row == 0 { ' ' } else { at(row - 1, column) };
-                prop_assert!(!left || meets(at(row, column - 1), 1), "{row}:{column} {drawing:#?}");
-                prop_assert!(!right || meets(at(row, column + 1), 0), "{row}:{column} {drawing:#?}");
-                prop_assert!(!up || meets(above, 3), "{row}:{column} {drawing:#?}");
-                prop_assert!(!down || meets(at(row + 1, column), 2), "{row}:{column} {drawing:#?}");
+                let joined = (!left || meets(line[column - 1], 1))
+                    && (!right || meets(at(row, column + 1), 0))
+                    && (!up || meets(above, 3))
+                    && (!down || meets(at(row + 1, column), 2));
+                let drawing: Vec<_> = rows.iter().map(|row| &row.lines).collect();
+                prop_assert!(joined, "row {row}, column {column} of {drawing:#?}");
             }
         }
     }
