@@ -31,6 +31,7 @@ mod context;
 mod embedded;
 mod failure;
 mod floor;
+mod follow;
 mod host;
 mod inbox;
 mod json;
@@ -47,6 +48,7 @@ mod poll;
 mod progress;
 mod push;
 mod quick;
+mod quota;
 mod read_back;
 mod report;
 mod run;
@@ -184,6 +186,7 @@ impl Command {
             Command::Latency(options) => Some((&options.server, options.times)),
             Command::Shards(options) => Some((&options.server, options.times)),
             Command::Life(options) => Some((&options.server, quick)),
+            Command::Quota(options) => Some((&options.server, quick)),
         }
     }
 
@@ -212,6 +215,11 @@ impl Command {
                 None => shards::search(bench, |n| options.workload(n), options.p99_limit_ms),
             },
             Command::Life(options) => life::measure(bench, &options.options()),
+            Command::Quota(options) => {
+                let span = quota::Span { settle: options.settle, duration: options.duration };
+                let cases = quota::cases(&options.shards, &options.record_bytes);
+                quota::measure(bench, &cases, span, options.server.durability.into())
+            }
         }
     }
 }

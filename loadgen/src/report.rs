@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::latency::Percentiles;
 use crate::life::LifeReport;
 use crate::outcome::Outcome;
+use crate::quota::QuotaRow;
 use crate::session::ServerFacts;
 use crate::workload::Workload;
 
@@ -45,6 +46,9 @@ pub struct Report {
     /// What `life` has shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<LifeReport>,
+    /// What `quota` has shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quota: Vec<QuotaRow>,
     /// The sentence at the end.
     pub verdict: Option<Verdict>,
     /// Whether everything ran that was asked for.
@@ -70,6 +74,7 @@ impl Report {
             floor: None,
             rows: Vec::new(),
             life: None,
+            quota: Vec::new(),
             verdict: None,
             complete: false,
             failure: None,
@@ -78,13 +83,15 @@ impl Report {
 
     fn targets(&self) -> impl Iterator<Item = &Target> {
         let of_rows = self.rows.iter().flat_map(|row| &row.targets);
-        of_rows.chain(self.life.iter().flat_map(|life| &life.targets))
+        let of_quota = self.quota.iter().flat_map(|row| &row.targets);
+        of_rows.chain(self.life.iter().flat_map(|life| &life.targets)).chain(of_quota)
     }
 
     /// Whether there is anything to show.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.floor.is_none() && self.rows.is_empty() && self.life.is_none()
+        let rows = self.rows.len() + self.quota.len();
+        self.floor.is_none() && rows == 0 && self.life.is_none()
     }
 
     /// Whether every target was met.
