@@ -5,24 +5,19 @@
 //! new [`View`] handed to every core. Deciding and applying draw no random numbers and read no
 //! clock, so the same events always give the same state.
 
-mod apply;
-mod check;
-mod consumer_list;
 pub mod decide;
 mod describe;
 mod event;
 mod file_store;
 mod frames;
-pub mod on_demand;
+mod log_ends;
 mod rules;
-mod shard_list;
 mod state;
 mod store;
 mod validation;
 mod view;
 
-pub use check::Misfit;
-pub use event::{Alteration, Event, PlannedShard};
+pub use event::{Event, Misfit};
 pub use file_store::FileStore;
 pub use rules::Rules;
 pub use state::{AccountRecord, ConsumerRecord, PeakDay, ShardRecord, State, StreamRecord};

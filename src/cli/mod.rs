@@ -13,6 +13,7 @@ mod progress;
 mod put;
 mod serve;
 mod shard;
+mod shards;
 mod stream;
 mod tags;
 mod tail;
@@ -39,6 +40,7 @@ enum Command {
     Stream(stream::Stream),
     #[command(subcommand)]
     Consumer(consumer::Consumer),
+    Shards(shards::Shards),
     Account(account::Account),
     Put(put::Put),
     Tail(tail::Tail),
@@ -70,6 +72,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Serve(command) => command.run(),
         Command::Stream(command) => command.run(),
         Command::Consumer(command) => command.run(),
+        Command::Shards(command) => command.run(),
         Command::Account(command) => command.run(),
         Command::Put(command) => command.run(),
         Command::Tail(command) => command.run(),

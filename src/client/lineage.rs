@@ -136,8 +136,8 @@ impl Lineage {
         self.drained(shard);
     }
 
-    /// `shard`, which was handed out, does not exist any more: its records expired before they were read. Its children
-    /// have to be listed.
+    /// `shard`, which was handed out, does not exist any more: its records expired before they
+    /// were read. Its children have to be listed.
     pub fn gone(&mut self, shard: ShardNumber) {
         self.lost = true;
         self.drained(shard);

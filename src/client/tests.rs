@@ -18,6 +18,8 @@ use crate::wire::streams::{CreateStream, StreamDescription, StreamSummary};
 use crate::wire::subscribe::{Credit, Push, Subscribe, SubscribeAnswer, SubscriptionEnd};
 use crate::wire::{Decode, FrameHeader, Opcode, Writer};
 
+mod life;
+
 const STREAM: StreamUuid = StreamUuid([3; 16]);
 
 /// The server's side of one connection.

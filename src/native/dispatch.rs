@@ -9,13 +9,11 @@ use crate::base::limits::{
 use crate::fanout::NewSubscription;
 use crate::metrics::Counter;
 use crate::native::session::Session;
-use crate::native::sessions::{Outgoing, Sessions};
+use crate::native::sessions::Sessions;
 use crate::record::BatchView;
-use crate::service::core::PutWaiter;
-use crate::service::put_records::Route;
-use crate::service::split::split_by_hash_key;
+use crate::service::put_records::PutRequest;
 use crate::service::{
-    ControlOperation, ControlRequest, Core, Message, ShardOperation, ShardRequest,
+    ControlOperation, ControlRequest, Core, Message, Outgoing, ShardOperation, ShardRequest,
 };
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::{FrameHeader, Opcode, write_frame};
@@ -208,7 +206,7 @@ impl Sessions {
                 let list = core.view().list(after, limit)?;
                 answer(session, Opcode::ListStreamsAnswer, r.correlation, |w| list.write(w));
             }
-            _ => self.query_or_change(core, session, r)?,
+            _ => self.query(core, session, r)?,
         }
         Ok(Step::Next)
     }
@@ -225,65 +223,18 @@ impl Sessions {
         }
         let batch = BatchView::check_client(put.batch)
             .map_err(|error| Refused::Connection(error.to_string()))?;
-        match core.route_put(put.stream, put.shard, put.map_version, &batch)? {
-            Route::One(shard) => {
-                let key = ShardKey { stream: put.stream, number: shard };
-                let waiter = PutWaiter::new(session.id, r.correlation, None);
-                let home = home_core(key, self.cores);
-                if home == self.me {
-                    core.put(r.now, waiter, key, &batch).expect("room was checked before");
-                } else {
-                    core.metrics.add(Counter::ForwardedRequests, 1);
-                    let batch = put.batch.to_vec();
-                    self.forward_put(session, r.correlation, None, home, key, batch);
-                }
-            }
-            Route::ByHashKey => self.put_split(core, session, r, put.stream, &batch)?,
-        }
+        let Put { stream, shard, map_version, .. } = put;
+        let request = PutRequest {
+            session: session.id,
+            correlation: r.correlation,
+            stream,
+            shard,
+            map_version,
+            batch: &batch,
+        };
+        core.submit_put(r.now, &request)?;
         session.in_flight += 1;
         Ok(Step::Next)
-    }
-
-    fn put_split(
-        &mut self,
-        core: &mut Core,
-        session: &mut Session,
-        r: &Request<'_>,
-        stream: StreamUuid,
-        batch: &BatchView<'_>,
-    ) -> Result<(), Refused> {
-        if self.pending.contains(session.id, r.correlation) {
-            let why = format!("correlation {} is in use by a put on its way", r.correlation);
-            return Err(Refused::Connection(why));
-        }
-        let split = split_by_hash_key(core.view().require_uuid(stream)?, batch);
-        self.pending.start(session.id, r.correlation, split.parts.len(), split.part_of);
-        for (part, (number, batch)) in split.parts.into_iter().enumerate() {
-            let key = ShardKey { stream, number };
-            let part = Some(part as u16);
-            let home = home_core(key, self.cores);
-            if home == self.me {
-                let waiter = PutWaiter::new(session.id, r.correlation, part);
-                core.put_or_park(r.now, waiter, key, batch);
-            } else {
-                core.metrics.add(Counter::ForwardedRequests, 1);
-                self.forward_put(session, r.correlation, part, home, key, batch);
-            }
-        }
-        Ok(())
-    }
-
-    fn forward_put(
-        &mut self,
-        session: &Session,
-        correlation: u64,
-        part: Option<u16>,
-        to: CoreId,
-        shard: ShardKey,
-        batch: Vec<u8>,
-    ) {
-        let message = Message::Put { session: session.id, correlation, part, shard, batch };
-        self.outgoing.push(Outgoing { to, message });
     }
 
     fn get(

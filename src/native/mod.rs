@@ -8,13 +8,12 @@ mod control;
 mod dispatch;
 mod inbound;
 mod outbound;
-mod pending;
 mod queries;
 mod session;
 mod sessions;
 
 pub use session::Session;
-pub use sessions::{Outgoing, Sessions};
+pub use sessions::Sessions;
 
 #[cfg(test)]
 mod tests;

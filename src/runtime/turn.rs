@@ -162,9 +162,6 @@ impl CoreState {
                 core.settle_put(session, correlation, part, run, message);
             }
             Message::Shard(request) => core.serve(now, request),
-            Message::ShardStats { session, correlation, stream, after } => {
-                sessions.shard_stats(core, now, (session, correlation), (stream, after));
-            }
             Message::Frame { session, bytes } => sessions.frame(session, &bytes),
             Message::SessionClosed(session) => core.session_closed(session),
             Message::SessionBlocked { session, blocked } => core.session_blocked(session, blocked),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::base::error::ApiError;
-use crate::base::ids::{CoreId, SessionId, ShardKey, ShardNumber, StreamUuid};
-use crate::base::stream::{Position, StreamOptions};
+use crate::base::ids::{CoreId, Seq, SessionId, ShardKey, ShardNumber, StreamUuid};
+use crate::base::stream::{Position, ShardLoad, StreamOptions};
 use crate::catalog::View;
 use crate::fanout::NewSubscription;
 use crate::net::Socket;
@@ -15,6 +15,25 @@ use crate::wire::consumers::ConsumerDescription;
 use crate::wire::put::PutRun;
 use crate::wire::reshard::{Reshard, Resharded};
 use crate::wire::streams::{StreamDescription, StreamSummary};
+
+/// A message for another core.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Which.
+    pub to: CoreId,
+    /// What.
+    pub message: Message,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+pub struct Envelope {
+    /// Version of the sender's view: the receiver looks at the message when it has that too, so
+    /// that neither knows of streams and shards that are new to the other.
+    pub view: u64,
+    /// What.
+    pub message: Message,
+}
 
 /// A message from one core to another.
 #[derive(Debug)]
@@ -57,17 +76,6 @@ pub enum Message {
     },
     /// A request for a shard at home there.
     Shard(ShardRequest),
-    /// Asks what that core has counted of its shards of a stream; answered with a frame.
-    ShardStats {
-        /// Who asked.
-        session: SessionId,
-        /// The request.
-        correlation: u64,
-        /// The stream.
-        stream: StreamUuid,
-        /// Only shards behind this one.
-        after: Option<ShardNumber>,
-    },
     /// A whole frame for a connection of that core.
     Frame {
         /// Whose.
@@ -94,6 +102,34 @@ pub enum Message {
         correlation: u64,
         /// What became of it.
         outcome: ControlOutcome,
+    },
+    /// The sender routes no more puts to these shards at home there: all that it has sent before
+    /// this are the last.
+    Fence(Vec<ShardKey>),
+    /// For core 0: a closing shard has made durable what it ever will.
+    Drained {
+        /// Which.
+        shard: ShardKey,
+        /// Behind its last record.
+        end: Seq,
+    },
+    /// For core 0: what on-demand shards at home there have taken in since the last report.
+    Loads {
+        /// From where.
+        core: CoreId,
+        /// Those that have taken in anything.
+        loads: Vec<ShardLoad>,
+    },
+    /// A connection asks what the shards of a stream at home there have counted.
+    ShardStats {
+        /// Who asked.
+        session: SessionId,
+        /// The request.
+        correlation: u64,
+        /// The stream.
+        stream: StreamUuid,
+        /// Behind this shard; `None` from the first.
+        after: Option<ShardNumber>,
     },
     /// The catalog has changed.
     ViewChanged(Arc<View>),

@@ -7,10 +7,13 @@ pub mod advance;
 pub mod core;
 pub mod get;
 pub mod get_iterator;
+mod held;
 pub mod message;
+mod pending;
 pub mod put_records;
+pub mod reshard;
 pub mod reads;
-pub mod shard_stats;
+pub mod stats;
 pub mod split;
 pub mod subscribe;
 pub mod view_change;
@@ -18,8 +21,8 @@ pub mod write_behind;
 
 pub use core::{Core, CoreSpec};
 pub use message::{
-    ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Message, ShardOperation,
-    ShardRequest,
+    ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Envelope, Message, Outgoing,
+    ShardOperation, ShardRequest,
 };
 
 #[cfg(test)]

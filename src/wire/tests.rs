@@ -50,27 +50,23 @@ fn holds_with_body<'a, M: Decode<'a> + PartialEq + Debug>(
 
 /// Decodes a payload of `opcode` and encodes what it found; `None` if it is refused.
 fn recode(opcode: Opcode, payload: &[u8]) -> Option<Vec<u8>> {
-    fn with<'a, M: Decode<'a>>(
-        payload: &'a [u8],
-        write: impl FnOnce(&M, &mut Writer<'_>),
-    ) -> Option<Vec<u8>> {
-        let message = M::decode(payload).ok()?;
-        Some(encode(|w| write(&message, w)))
-    }
     match opcode {
-        Opcode::Hello => with(payload, Hello::write),
-        Opcode::HelloAnswer => with(payload, HelloAnswer::write),
-        Opcode::Ping | Opcode::PingAnswer => Some(payload.to_vec()),
         Opcode::CreateStream => with(payload, CreateStream::write),
-        Opcode::ShardMap => with(payload, StreamName::write),
+        Opcode::CreateStreamAnswer | Opcode::DescribeStreamAnswer => {
+            with(payload, StreamDescription::write)
+        }
         Opcode::DeleteStream => with(payload, DeleteStream::write),
         Opcode::DescribeStream => with(payload, DescribeStream::write),
+        Opcode::ListStreams => with(payload, ListStreams::write),
+        Opcode::ListStreamsAnswer => with(payload, StreamList::write),
+        Opcode::AlterStream => with(payload, AlterStream::write),
+        Opcode::AlterStreamAnswer => with(payload, StreamSummary::write),
+        Opcode::ShardMap => with(payload, StreamName::write),
+        Opcode::ShardMapAnswer => with(payload, ShardMap::write),
         Opcode::ListShards => with(payload, ListShards::write),
         Opcode::ListShardsAnswer => with(payload, ShardList::write),
         Opcode::ShardStats => with(payload, GetShardStats::write),
         Opcode::ShardStatsAnswer => with(payload, ShardCounts::write),
-        Opcode::AlterStream => with(payload, AlterStream::write),
-        Opcode::AlterStreamAnswer => with(payload, StreamSummary::write),
         Opcode::ReshardStream => with(payload, ReshardStream::write),
         Opcode::ReshardStreamAnswer => with(payload, Resharded::write),
         Opcode::RegisterConsumer => with(payload, RegisterConsumer::write),
@@ -78,27 +74,30 @@ fn recode(opcode: Opcode, payload: &[u8]) -> Option<Vec<u8>> {
             with(payload, ConsumerDescription::write)
         }
         Opcode::DeregisterConsumer | Opcode::DescribeConsumer => with(payload, ConsumerName::write),
-        Opcode::DeregisterConsumerAnswer | Opcode::TagConsumerAnswer => {
-            payload.is_empty().then(Vec::new)
-        }
         Opcode::ListConsumers => with(payload, ListConsumers::write),
         Opcode::ListConsumersAnswer => with(payload, ConsumerList::write),
         Opcode::TagConsumer => with(payload, TagConsumer::write),
         Opcode::ListTags => with(payload, ListTags::write),
         Opcode::ListTagsAnswer => with(payload, TagList::write),
-        Opcode::DescribeAccount => payload.is_empty().then(Vec::new),
         Opcode::DescribeAccountAnswer | Opcode::UpdateAccountAnswer => {
             with(payload, AccountDescription::write)
         }
         Opcode::UpdateAccount => with(payload, UpdateAccount::write),
-        Opcode::ShardEnded => with(payload, ShardEnded::write),
-        Opcode::CreateStreamAnswer | Opcode::DescribeStreamAnswer => {
-            with(payload, StreamDescription::write)
-        }
-        Opcode::DeleteStreamAnswer | Opcode::UnsubscribeAnswer => payload.is_empty().then(Vec::new),
-        Opcode::ListStreams => with(payload, ListStreams::write),
-        Opcode::ListStreamsAnswer => with(payload, StreamList::write),
-        Opcode::ShardMapAnswer => with(payload, ShardMap::write),
+        Opcode::DeleteStreamAnswer
+        | Opcode::DeregisterConsumerAnswer
+        | Opcode::TagConsumerAnswer
+        | Opcode::UnsubscribeAnswer
+        | Opcode::DescribeAccount => payload.is_empty().then(Vec::new),
+        other => recode_data(other, payload),
+    }
+}
+
+/// [`recode`] for connections and records.
+fn recode_data(opcode: Opcode, payload: &[u8]) -> Option<Vec<u8>> {
+    match opcode {
+        Opcode::Hello => with(payload, Hello::write),
+        Opcode::HelloAnswer => with(payload, HelloAnswer::write),
+        Opcode::Ping | Opcode::PingAnswer | Opcode::GetIteratorAnswer => Some(payload.to_vec()),
         Opcode::Put => with(payload, |m: &Put<'_>, w| {
             m.write_prefix(w);
             w.bytes(m.batch);
@@ -107,7 +106,6 @@ fn recode(opcode: Opcode, payload: &[u8]) -> Option<Vec<u8>> {
             write_put_answer(w, &m.runs, m.message, &m.run_of);
         }),
         Opcode::GetIterator => with(payload, GetIterator::write),
-        Opcode::GetIteratorAnswer => Some(payload.to_vec()),
         Opcode::Get => with(payload, Get::write),
         Opcode::GetAnswer => with(payload, |m: &GetAnswer<'_>, w| {
             m.write_prefix(w);
@@ -122,6 +120,16 @@ fn recode(opcode: Opcode, payload: &[u8]) -> Option<Vec<u8>> {
             w.bytes(m.batches);
         }),
         Opcode::SubscriptionEnd => with(payload, SubscriptionEnd::write),
+        Opcode::ShardEnded => with(payload, ShardEnded::write),
         Opcode::Error => with(payload, ErrorFrame::write),
+        other => panic!("{other:?} has no message here"),
     }
+}
+
+fn with<'a, M: Decode<'a>>(
+    payload: &'a [u8],
+    write: impl FnOnce(&M, &mut Writer<'_>),
+) -> Option<Vec<u8>> {
+    let message = M::decode(payload).ok()?;
+    Some(encode(|w| write(&message, w)))
 }

@@ -7,6 +7,7 @@ use shardway::base::ids::{Seq, ShardNumber};
 use shardway::base::stream::{Durability, Position, StreamOptions, StreamStatus};
 use shardway::client::{Client, ClientError, Incoming};
 use shardway::record::BatchBuilder;
+use shardway::wire::streams::DeleteStream;
 use shardway::wire::subscribe::Subscribe;
 
 use crate::load::{Load, Shape, Wrote, wait_acked};
@@ -153,6 +154,7 @@ fn delete_in_use(round: u64, setup: &Setup, seed: u64) {
     };
     let writers: Vec<_> = (0..3).map(start).collect();
     let mut consumer = server.client();
+    crate::register(&mut consumer, stream.summary.uuid, "app");
     for (subscription, shard) in stream.shards.iter().enumerate() {
         let (shard, position) = (shard.number, Position::TrimHorizon);
         let (subscription, stream) = (subscription as u32, stream.summary.uuid);
@@ -163,7 +165,7 @@ fn delete_in_use(round: u64, setup: &Setup, seed: u64) {
         consumer.subscribe(request).unwrap();
     }
     wait_acked(&load.shared, (2 + round * 7) << 20, &writers);
-    client.delete_stream("busy").unwrap();
+    client.delete_stream_with(&DeleteStream { name: "busy", with_consumers: true }).unwrap();
     for writer in writers {
         let Wrote { error, .. } = writer.join().expect("a writer's own checks hold");
         // DELETING for a moment, then gone.
@@ -187,7 +189,7 @@ fn delete_in_use(round: u64, setup: &Setup, seed: u64) {
     wait_deleted(&mut client, "busy");
     let next = client.create_stream("busy", 1, unlimited()).unwrap();
     assert_ne!(next.summary.uuid, stream.summary.uuid);
-    client.delete_stream("busy").unwrap();
+    client.delete_stream_with(&DeleteStream { name: "busy", with_consumers: true }).unwrap();
     wait_deleted(&mut client, "busy");
     assert!(!server.log().contains("ERROR"), "{}", server.log());
     server.stop_clean();

@@ -12,7 +12,7 @@ use shardway::wire::Opcode;
 use shardway::wire::frame::{FrameHeader, write_frame_with_body};
 use shardway::wire::hello::{ANY_CORE, Hello};
 use shardway::wire::put::Put;
-use shardway::wire::streams::{StreamDescription, StreamName};
+use shardway::wire::streams::{DescribeStream, StreamDescription};
 
 use crate::load::{Load, Shape, Wrote};
 use crate::oracle::{Filler, Oracle, read_names, seed};

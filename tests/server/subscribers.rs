@@ -12,7 +12,7 @@ use shardway::wire::subscribe::Subscribe;
 
 use crate::process::{HANG, Server, Setup, new_dir, until};
 use crate::raw::{Raw, frame};
-use crate::unlimited;
+use crate::{register, unlimited};
 
 const SHARD: ShardNumber = ShardNumber(0);
 const PLENTY: u64 = u64::MAX;
@@ -138,6 +138,7 @@ fn a_subscriber_that_never_reads_costs_little_memory_and_delays_nobody() {
     let deaf: Vec<Raw> = (0..4)
         .map(|n| {
             let (mut raw, name) = (Raw::deaf(&server.addr()).greet(), format!("deaf-{n}"));
+            register(&mut writer, stream, &name);
             let subscribe = request(stream, &name, PLENTY);
             raw.send(&frame(Opcode::Subscribe, 2, |w| subscribe.write(w)));
             raw

@@ -1,7 +1,5 @@
 //! Which change of the shards brings a stream nearer to what it needs.
 
-use std::collections::BTreeMap;
-
 use super::OnDemandOptions;
 use super::layout::{Layout, OpenShard};
 use super::window::Rate;
@@ -43,33 +41,48 @@ fn capped(shards: u64) -> u32 {
     shards.min(STREAM_SHARDS_MAX as u64) as u32
 }
 
-/// The shards with load, as parts of what they take at most.
+/// The shards with load, by number.
 #[derive(Debug, Default)]
-pub(super) struct Load(BTreeMap<ShardNumber, (f64, f64)>);
+pub(super) struct Load(Vec<Loaded>);
+
+/// One of them, in parts of what a shard takes at most.
+#[derive(Clone, Copy, Debug)]
+struct Loaded {
+    shard: ShardNumber,
+    now: f64,
+    recent: f64,
+}
 
 impl Load {
+    /// Adds a shard, with what it takes now and the most that it has taken since merges were last
+    /// possible. They come by number.
     pub(super) fn add(&mut self, shard: ShardNumber, now: f64, recent: f64) {
-        self.0.insert(shard, (now, recent));
+        debug_assert!(self.0.last().is_none_or(|last| last.shard < shard));
+        self.0.push(Loaded { shard, now, recent });
     }
 
     /// What the shard takes now.
     pub(super) fn now(&self, shard: ShardNumber) -> f64 {
-        self.0.get(&shard).map_or(0.0, |(now, _)| *now)
+        self.find(shard).map_or(0.0, |loaded| loaded.now)
     }
 
     /// The most that it has taken since merges were last possible.
     pub(super) fn recent(&self, shard: ShardNumber) -> f64 {
-        self.0.get(&shard).map_or(0.0, |(_, recent)| *recent)
+        self.find(shard).map_or(0.0, |loaded| loaded.recent)
     }
 
-    /// The hot shards.
+    /// The hot shards, by number.
     pub(super) fn hot(&self, options: &OnDemandOptions) -> Vec<ShardNumber> {
-        let hot = self.0.iter().filter(|(_, (now, _))| *now > options.hot);
-        hot.map(|(shard, _)| *shard).collect()
+        self.0.iter().filter(|loaded| loaded.now > options.hot).map(|l| l.shard).collect()
     }
 
     fn highest(&self) -> f64 {
-        self.0.values().fold(0.0, |highest, (now, _)| highest.max(*now))
+        self.0.iter().fold(0.0, |highest, loaded| highest.max(loaded.now))
+    }
+
+    fn find(&self, shard: ShardNumber) -> Option<&Loaded> {
+        let at = self.0.binary_search_by_key(&shard, |loaded| loaded.shard);
+        at.ok().map(|at| &self.0[at])
     }
 }
 

@@ -77,8 +77,7 @@ impl Trials {
 
     /// Forgets what was in vain for shards whose pause is over and which are not hot any more.
     pub(super) fn forget_cooled(&mut self, now: Millis, is_hot: impl Fn(ShardNumber) -> bool) {
-        self.halves.retain(|shard, trial| {
-            trial.paused.is_none_or(|until| now < until) || is_hot(*shard)
-        });
+        self.halves
+            .retain(|shard, trial| trial.paused.is_none_or(|until| now < until) || is_hot(*shard));
     }
 }

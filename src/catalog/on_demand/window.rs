@@ -85,8 +85,7 @@ impl Windows {
         let slot = slots.report(now, self.window_ms / WINDOW_SLOTS);
         for load in loads {
             let shards = self.shards.entry(load.shard.stream).or_default();
-            let window =
-                shards.entry(load.shard.number).or_insert_with(|| ShardWindow::new(core));
+            let window = shards.entry(load.shard.number).or_insert_with(|| ShardWindow::new(core));
             if window.core != core {
                 window.core = core;
                 window.samples.clear();
@@ -195,21 +194,46 @@ impl ShardWindow {
     /// The average without the busiest slot, and whether most slots had refusals.
     fn rate(&self, slots: &Slots, window_ms: u64, now: Millis) -> (Rate, bool) {
         let Some(window) = slots.window(window_ms, now) else { return (Rate::default(), false) };
-        let inside = || self.samples.iter().filter(|sample| sample.slot >= window.first);
-        let average = |amount: fn(&Sample) -> u64| {
-            let sum: u64 = inside().map(amount).sum();
-            let busiest = inside().max_by_key(|sample| amount(sample));
-            match busiest {
-                Some(busiest) if window.slots >= TRIMMED_SLOTS_MIN => {
-                    let ms = window.ms.saturating_sub(slots.length(busiest.slot)).max(1);
-                    per_second(sum - amount(busiest), ms)
-                }
-                _ => per_second(sum, window.ms),
-            }
+        let (mut bytes, mut records) = (Sum::default(), Sum::default());
+        let mut throttled = 0;
+        for sample in self.samples.iter().rev().take_while(|s| s.slot >= window.first) {
+            bytes.add(sample.bytes, sample.slot);
+            records.add(sample.records, sample.slot);
+            throttled += usize::from(sample.throttled);
+        }
+        let rate = Rate {
+            bytes: bytes.per_second(&window, slots),
+            records: records.per_second(&window, slots),
         };
-        let rate = Rate { bytes: average(|s| s.bytes), records: average(|s| s.records) };
-        let throttled = inside().filter(|sample| sample.throttled).count();
-        (rate, throttled * 2 > (WINDOW_SLOTS as usize).min(window.slots.max(2)))
+        // A single refusal after a start is not most of anything.
+        (rate, throttled * 2 > window.slots.clamp(2, WINDOW_SLOTS as usize))
+    }
+}
+
+/// What came in a window.
+#[derive(Default)]
+struct Sum {
+    total: u64,
+    busiest: u64,
+    busiest_slot: u64,
+}
+
+impl Sum {
+    fn add(&mut self, amount: u64, slot: u64) {
+        self.total += amount;
+        if amount > self.busiest {
+            (self.busiest, self.busiest_slot) = (amount, slot);
+        }
+    }
+
+    /// The average, without the busiest slot where there are enough others.
+    fn per_second(&self, window: &Window, slots: &Slots) -> u64 {
+        let (mut amount, mut ms) = (self.total, window.ms);
+        if self.busiest > 0 && window.slots >= TRIMMED_SLOTS_MIN {
+            amount -= self.busiest;
+            ms = ms.saturating_sub(slots.length(self.busiest_slot)).max(1);
+        }
+        u64::try_from(u128::from(amount) * 1000 / u128::from(ms)).unwrap_or(u64::MAX)
     }
 }
 
@@ -225,8 +249,4 @@ impl Busiest {
         self.now = self.now.max(load);
         self.now.max(self.before)
     }
-}
-
-fn per_second(amount: u64, ms: u64) -> u64 {
-    u64::try_from(u128::from(amount) * 1000 / u128::from(ms)).unwrap_or(u64::MAX)
 }

@@ -28,6 +28,10 @@ pub(in crate::cli) struct State {
     shards: Vec<Shard>,
     /// How the next puts are answered; when it is empty they are stored.
     pub(in crate::cli) moods: Vec<Option<ErrorCode>>,
+    /// Puts so far.
+    puts: u64,
+    /// What happens to the shards before some of the puts, by their numbers.
+    pub(in crate::cli) before_puts: BTreeMap<u64, Reshard>,
     /// Errors for the next subscribes.
     pub(in crate::cli) subscribe_errors: Vec<ApiError>,
     pub(in crate::cli) forget_consumers_at_next_subscribe: bool,
@@ -92,6 +96,8 @@ impl State {
             summary,
             shards: Vec::new(),
             moods: Vec::new(),
+            puts: 0,
+            before_puts: BTreeMap::new(),
             subscribe_errors: Vec::new(),
             forget_consumers_at_next_subscribe: false,
             credit_granted: 0,
@@ -253,6 +259,10 @@ impl State {
 
     /// Stores a put in the shards that own its records now, or refuses all of it.
     pub(super) fn put(&mut self, put: &Put<'_>) -> (Vec<PutRun>, Vec<u16>) {
+        self.puts += 1;
+        if let Some(reshard) = self.before_puts.remove(&self.puts) {
+            self.reshard(reshard);
+        }
         if !self.map_versions.contains(&put.map_version) {
             self.map_versions.push(put.map_version);
         }
@@ -316,6 +326,11 @@ impl State {
             all.extend(view.records().map(|r| String::from_utf8(r.data.to_vec()).unwrap()));
         }
         all
+    }
+
+    /// Number of shards, open and closed.
+    pub(in crate::cli) fn shards(&self) -> usize {
+        self.shards.len()
     }
 
     pub(super) fn end(&self, shard: ShardNumber) -> Seq {
