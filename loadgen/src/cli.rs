@@ -57,6 +57,10 @@ pub enum Command {
     Life(Life),
     /// What a stream with the limits of AWS admits from clients that offer more.
     Quota(Quota),
+    /// What quotas cost of the durable rate.
+    Cost(Cost),
+    /// Start, listing and memory of a server with 10,000 shards, as a process of its own.
+    ManyShards(ManyShards),
 }
 
 const EXAMPLES: &str = "\
@@ -70,6 +74,8 @@ Examples:
   loadgen shards --server 127.0.0.1:4570 --shards 150
   loadgen life --reshards 20
   loadgen quota
+  loadgen cost --rounds 11
+  loadgen many-shards --streams 1
 
 Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED,
 4 target missed (--strict), 130 interrupted";
@@ -282,6 +288,37 @@ pub struct Quota {
     /// Measured seconds.
     #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = parse_seconds)]
     pub duration: Duration,
+}
+
+/// `loadgen cost`.
+#[derive(Clone, Debug, Args)]
+pub struct Cost {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// How long.
+    #[command(flatten)]
+    pub times: Times,
+    /// Rounds of each workload, each without and with limits.
+    #[arg(long, default_value_t = crate::cost::ROUNDS)]
+    pub rounds: u32,
+}
+
+/// `loadgen many-shards`.
+#[derive(Clone, Debug, Args)]
+pub struct ManyShards {
+    /// The server's program [default: `shardway` beside this program].
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// Streams.
+    #[arg(long, default_value_t = 10)]
+    pub streams: u32,
+    /// Shards of all streams together.
+    #[arg(long, default_value_t = 10_000)]
+    pub shards: u32,
+    /// When puts are acknowledged.
+    #[arg(long, value_enum, default_value_t = Mode::Durable)]
+    pub durability: Mode,
 }
 
 /// When puts are acknowledged.

@@ -29,6 +29,14 @@ pub fn print(report: &Report) {
         );
         println!("{}", crate::quota::table(&report.quota));
     }
+    if let Some(many) = &report.many_shards {
+        println!("\n{} shards in {} stream(s) on one server", many.shards, many.streams);
+        println!("{}\n{}", many.table(), many.verdict());
+    }
+    if !report.cost.is_empty() {
+        println!("\nWhat quotas cost (every record read back and verified)");
+        println!("{}", crate::cost::table(&report.cost));
+    }
     if let Some(verdict) = &report.verdict {
         println!("\n{}", verdict.text);
     }
