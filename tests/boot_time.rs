@@ -69,6 +69,7 @@ fn new_dir() -> tempfile::TempDir {
         uuid: shard(1, 0).stream,
         created: Millis(1_700_000_000_000),
         shards: shards(),
+        tags: Default::default(),
         options: StreamOptions::default(),
     };
     store.append(&event).unwrap();

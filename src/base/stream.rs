@@ -213,7 +213,11 @@ impl ShardMetrics {
 
     /// The names of those in the set.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.into_iter().enumerate().filter(move |(i, _)| self.0 & (1 << i) != 0).map(|n| n.1)
+        Self::NAMES
+            .into_iter()
+            .enumerate()
+            .filter(move |(i, _)| self.0 & (1 << i) != 0)
+            .map(|n| n.1)
     }
 
     /// Those of either set.

@@ -52,6 +52,7 @@ impl StreamRecord {
                 self.shards.retain(|shard| shards.binary_search(&shard.number).is_err());
                 self.map_version += 1;
             }
+            Event::EndsMoved { ends, .. } => self.set_ends(ends),
             Event::ConsumerRegistered { consumer, created, tags, .. } => {
                 let record = ConsumerRecord { created: *created, tags: tags.clone() };
                 self.consumers.insert(consumer.clone(), record);

@@ -15,6 +15,9 @@ use crate::record::HashRange;
 /// if it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Misfit {
+    /// An end for a shard that is open or does not exist.
+    #[error("it moves the end of a shard of the stream {0} that is not closed")]
+    NotClosed(String),
     /// A creation of what exists.
     #[error("it creates the stream {0}, which exists")]
     Exists(String),
@@ -91,6 +94,10 @@ impl State {
                 let stream = self.unless_deleting(name, *uuid)?;
                 check_expiry(stream, shards)
                     .map_err(|why| Misfit::Reshard { name: name.clone(), why })
+            }
+            Event::EndsMoved { name, uuid, ends } => {
+                let closed = self.unless_deleting(name, *uuid)?.are_closed(ends);
+                if closed { Ok(()) } else { Err(Misfit::NotClosed(name.clone())) }
             }
             Event::ConsumerRegistered { stream, uuid, consumer, .. } => {
                 let known = self.unless_deleting(stream, *uuid)?.consumers.contains_key(consumer);

@@ -5,19 +5,25 @@
 //! new [`View`] handed to every core. Deciding and applying draw no random numbers and read no
 //! clock, so the same events always give the same state.
 
+mod apply;
+mod check;
+mod consumer_list;
 pub mod decide;
 mod describe;
 mod event;
 mod file_store;
 mod frames;
 mod log_ends;
+pub mod on_demand;
 mod rules;
+mod shard_list;
 mod state;
 mod store;
 mod validation;
 mod view;
 
-pub use event::{Event, Misfit};
+pub use check::Misfit;
+pub use event::{Alteration, Event, PlannedShard};
 pub use file_store::FileStore;
 pub use rules::Rules;
 pub use state::{AccountRecord, ConsumerRecord, PeakDay, ShardRecord, State, StreamRecord};

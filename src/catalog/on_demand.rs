@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::state::{PeakDay, State, StreamRecord};
 use crate::base::ids::{CoreId, Millis, ShardNumber, StreamUuid};
 use crate::base::limits::{SHARD_IN_BYTES, SHARD_IN_RECORDS};
-use crate::base::stream::{ShardLoad, ShardLimits, StreamMode, StreamStatus};
+use crate::base::stream::{ShardLimits, ShardLoad, StreamMode, StreamStatus};
 use crate::wire::reshard::Reshard;
 use growth::{Capacity, Load};
 use layout::Layout;

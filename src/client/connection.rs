@@ -177,7 +177,8 @@ impl Client {
         payload(&mut Writer::new(&mut self.out));
         let (bytes, max) = (self.out.len(), opcode.payload_max());
         if bytes > max {
-            let why = format!("the request {opcode:?} has {bytes} bytes, at most {max} are allowed");
+            let why =
+                format!("the request {opcode:?} has {bytes} bytes, at most {max} are allowed");
             return Err(ApiError::new(ErrorCode::Validation, why).into());
         }
         self.correlation += 1;

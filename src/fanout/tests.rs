@@ -392,7 +392,11 @@ fn the_end_of_a_connection_or_shard_ends_its_subscriptions() {
     w.open(session(1), consumer(2, "b", ALL), 0);
     w.open(session(2), consumer(1, "c", ALL), 0);
     w.subscriptions.close_session(session(1));
-    assert_eq!((w.subscriptions.of_shard(SLOT), w.ended()), (1, vec![]), "nobody is left to be told");
+    assert_eq!(
+        (w.subscriptions.of_shard(SLOT), w.ended()),
+        (1, vec![]),
+        "nobody is left to be told"
+    );
     let error = ApiError::not_found("the stream was deleted");
     w.subscriptions.end_shard(SLOT, &error, &mut w.effects);
     assert_eq!(w.ended(), [(session(2), 1, Seq(0), ErrorCode::ResourceNotFound)]);

@@ -50,7 +50,8 @@ impl Sessions {
         let unasked =
             matches!(header.opcode, Opcode::Push | Opcode::SubscriptionEnd | Opcode::ShardEnded);
         if unasked && header.opcode != Opcode::Push {
-            let ended = Reader::new(payload).u32("subscription").expect("a core sends right frames");
+            let ended =
+                Reader::new(payload).u32("subscription").expect("a core sends right frames");
             session.subscriptions.remove(&ended);
         }
         session.outbound.frames(|out| out.extend_from_slice(bytes));
@@ -156,7 +157,9 @@ fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &
             write_frame_with_body(out, Opcode::Push, 0, bytes_of(body), |w| push.write_prefix(w));
             return body;
         }
-        Effect::GetDone { correlation, iterator, children, behind_ms, first, end, chunks, .. } => {
+        Effect::GetDone {
+            correlation, iterator, children, behind_ms, first, end, chunks, ..
+        } => {
             let body = effects.chunks(*chunks);
             let (behind_ms, first, end) = (*behind_ms, *first, *end);
             let get = GetAnswer {

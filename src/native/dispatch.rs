@@ -20,9 +20,7 @@ use crate::wire::frame::{FrameHeader, Opcode, write_frame};
 use crate::wire::hello::{ANY_CORE, Hello, HelloAnswer, PROTOCOL_VERSION};
 use crate::wire::put::Put;
 use crate::wire::read::{Get, GetIterator};
-use crate::wire::streams::{
-    CreateStream, DeleteStream, DescribeStream, ListStreams, StreamName,
-};
+use crate::wire::streams::{CreateStream, DeleteStream, DescribeStream, ListStreams, StreamName};
 use crate::wire::subscribe::{Credit, Subscribe, Unsubscribe};
 use crate::wire::{Decode, DecodeError};
 
@@ -178,8 +176,7 @@ impl Sessions {
             Opcode::Credit => self.credit(core, session, r)?,
             Opcode::Unsubscribe => self.unsubscribe(core, session, r)?,
             Opcode::CreateStream => {
-                let CreateStream { name, shards, options, tags } =
-                    CreateStream::decode(r.payload)?;
+                let CreateStream { name, shards, options, tags } = CreateStream::decode(r.payload)?;
                 let name = name.to_owned();
                 let operation = ControlOperation::Create { name, shards, options, tags };
                 self.ask_catalog(session, r.correlation, operation);

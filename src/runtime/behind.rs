@@ -167,9 +167,9 @@ impl Behind {
             let domain = self.state.domain.borrow();
             let view = domain.core.view();
             let dir_of = |uuid| layout::stream_dir(&self.state.data_dir, uuid);
-            view.streams().iter().any(|stream| {
-                dir_of(stream.uuid) == stream_dir && stream.require_usable().is_ok()
-            })
+            view.streams()
+                .iter()
+                .any(|stream| dir_of(stream.uuid) == stream_dir && stream.require_usable().is_ok())
         };
         let dir = if has_stream { shard_dir } else { stream_dir }.to_owned();
         let removed = blocking(move || files::remove_dir_all(&dir));

@@ -49,8 +49,10 @@ pub struct CoreSpec {
 pub struct RecoveredShard {
     /// Which.
     pub key: ShardKey,
-    /// Oldest first, without gap.
+    /// Oldest first, without gap; none is empty.
     pub segments: Vec<SegmentIndex>,
+    /// Behind the last record; the next one gets it, also where no record is left.
+    pub end: Seq,
     /// When its newest record arrived.
     pub last_arrival: Millis,
 }
@@ -195,9 +197,8 @@ impl Core {
         now: Now,
     ) -> ShardSlot {
         let key = stream.key(shard.number);
-        let (sealed, last_arrival) =
-            found.map_or((Vec::new(), Millis(0)), |r| (r.segments, r.last_arrival));
-        let end = sealed.last().map_or(Seq::ZERO, SegmentIndex::end);
+        let (sealed, end, last_arrival) = found
+            .map_or((Vec::new(), Seq::ZERO, Millis(0)), |r| (r.segments, r.end, r.last_arrival));
         let writer = SegmentWriter::start(&self.data_dir, key, self.term, end);
         let of = ShardOf {
             key,

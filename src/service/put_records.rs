@@ -93,13 +93,7 @@ impl Core {
     }
 
     /// Sends a batch to its shard. It is copied only where it must wait or travel.
-    fn send_put(
-        &mut self,
-        now: Now,
-        waiter: PutWaiter,
-        target: Target,
-        batch: &BatchView<'_>,
-    ) {
+    fn send_put(&mut self, now: Now, waiter: PutWaiter, target: Target, batch: &BatchView<'_>) {
         if target.home == self.me && !target.closing && self.parked.is_empty() {
             self.stage(now, waiter, target.shard, batch);
         } else {
@@ -107,13 +101,7 @@ impl Core {
         }
     }
 
-    fn send_owned_put(
-        &mut self,
-        now: Now,
-        waiter: PutWaiter,
-        target: Target,
-        batch: Vec<u8>,
-    ) {
+    fn send_owned_put(&mut self, now: Now, waiter: PutWaiter, target: Target, batch: Vec<u8>) {
         let Target { shard, home, closing } = target;
         if closing {
             self.held.push(HeldPut { waiter, shard, batch });
@@ -170,9 +158,7 @@ impl Core {
         }
         let PutWaiter { session: Some(session), correlation, part } = waiter else { return };
         let numbers = match part {
-            Some(part) => {
-                self.pending.divide(session, correlation, part, parts.len(), &part_of)
-            }
+            Some(part) => self.pending.divide(session, correlation, part, parts.len(), &part_of),
             None if self.pending.contains(session, correlation) => {
                 let error = ApiError::invalid(format!("correlation {correlation} is in use twice"));
                 return self.refuse_records(waiter, old, &batch, &error);
@@ -211,13 +197,7 @@ impl Core {
     }
 
     /// Refuses all records of a batch.
-    fn refuse_records(
-        &mut self,
-        waiter: PutWaiter,
-        key: ShardKey,
-        batch: &[u8],
-        error: &ApiError,
-    ) {
+    fn refuse_records(&mut self, waiter: PutWaiter, key: ShardKey, batch: &[u8], error: &ApiError) {
         let count = BatchView::check_client(batch).map_or(0, |view| view.header().count);
         let run = PutRun { shard: key.number, count, outcome: Err(error.code) };
         self.put_done(waiter, run, error.message.clone());
@@ -357,10 +337,7 @@ impl PutWaiter {
 /// Decides how a put is routed, and checks what holds for the whole stream.
 ///
 /// A client that routes by an old shard map is not refused: its records are routed again.
-fn route_put(
-    stream: &StreamView,
-    request: &PutRequest<'_>,
-) -> Result<Route, ApiError> {
+fn route_put(stream: &StreamView, request: &PutRequest<'_>) -> Result<Route, ApiError> {
     let PutRequest { shard, map_version, batch, .. } = *request;
     stream.require_usable()?;
     if batch.record_bytes_max() > stream.options.record_bytes_max {

@@ -47,7 +47,10 @@ fn a_stream_is_what_it_was_created_as_also_after_a_restart() {
         ..StreamOptions::default()
     };
     let made = client.create_stream("as-made", 3, options).unwrap();
-    assert_eq!((made.summary.status, made.summary.options, made.shards.len()), (StreamStatus::Active, options, 3));
+    assert_eq!(
+        (made.summary.status, made.summary.options, made.shards.len()),
+        (StreamStatus::Active, options, 3)
+    );
     assert_eq!(client.describe_stream("as-made").unwrap(), made);
     let map = client.shard_map("as-made").unwrap();
     assert_eq!((map.stream, &map.shards), (made.summary.uuid, &made.shards));
@@ -136,7 +139,11 @@ fn a_stream_of_the_same_name_is_another_stream() {
     let position = Position::TrimHorizon;
     let refused = client.get_iterator(old.summary.uuid, SHARD, position);
     assert_eq!(code(refused), ErrorCode::ResourceNotFound);
-    assert_eq!(tip_of(&mut client, new.summary.uuid, SHARD), Seq(0), "nothing of the old one is there");
+    assert_eq!(
+        tip_of(&mut client, new.summary.uuid, SHARD),
+        Seq(0),
+        "nothing of the old one is there"
+    );
     let files = dir.path().join("data/streams").join(old.summary.uuid.to_string());
     assert!(!files.exists(), "the old one's files are gone");
 }

@@ -97,7 +97,8 @@ impl Crashes {
         let mut client = server.client();
         for shard in 0..SHARDS {
             let number = ShardNumber(shard);
-            let names = read_names(&mut client, self.stream.summary.uuid, number, &self.oracle.filler);
+            let names =
+                read_names(&mut client, self.stream.summary.uuid, number, &self.oracle.filler);
             self.oracle.verify(shard, &names);
         }
     }

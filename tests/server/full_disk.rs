@@ -94,7 +94,8 @@ impl Putter {
             (first..first + 10).map(|number| Name { writer: 0, shard: 0, number }).collect();
         batch_of(&mut self.builder, &self.filler, &names, &[40_000; 10]);
         let batch = self.builder.finish();
-        let answer = self.client.put(self.stream.summary.uuid, SHARD, 1, batch).expect("it is answered");
+        let answer =
+            self.client.put(self.stream.summary.uuid, SHARD, 1, batch).expect("it is answered");
         match answer.runs[0].outcome {
             Ok(base) => {
                 let numbers = first..first + 10;

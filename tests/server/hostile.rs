@@ -69,8 +69,12 @@ impl Bystander {
 }
 
 fn put_frame(stream: &StreamDescription, correlation: u64, batch: &[u8]) -> Vec<u8> {
-    let put =
-        Put { stream: stream.summary.uuid, shard: ShardNumber(0), map_version: stream.summary.map_version, batch };
+    let put = Put {
+        stream: stream.summary.uuid,
+        shard: ShardNumber(0),
+        map_version: stream.summary.map_version,
+        batch,
+    };
     let mut out = Vec::new();
     let prefix = |w: &mut shardway::wire::Writer<'_>| put.write_prefix(w);
     write_frame_with_body(&mut out, Opcode::Put, correlation, batch.len(), prefix);

@@ -153,7 +153,8 @@ fn sigterm_answers_what_is_in_flight_and_stores_exactly_what_it_acknowledged() {
     let mut stored = 0;
     for shard in 0..3 {
         let mut client = server.client();
-        let names = read_names(&mut client, stream.summary.uuid, ShardNumber(shard), &oracle.filler);
+        let names =
+            read_names(&mut client, stream.summary.uuid, ShardNumber(shard), &oracle.filler);
         oracle.verify(shard, &names);
         stored += names.len() as u64;
     }

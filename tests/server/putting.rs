@@ -73,7 +73,8 @@ fn a_record_above_the_maximum_of_its_stream_is_refused_with_its_size() {
     let mut builder = BatchBuilder::new();
     builder.push("key", None, &[0; 10]).unwrap();
     builder.push("key", None, &[0; 1998]).unwrap();
-    let refused = client.put(stream.summary.uuid, ShardNumber::ANY, 1, builder.finish()).unwrap_err();
+    let refused =
+        client.put(stream.summary.uuid, ShardNumber::ANY, 1, builder.finish()).unwrap_err();
     let text = refused.to_string();
     assert!(text.starts_with("InvalidArgumentException") && text.contains("2001"), "{text}");
     builder.clear();
@@ -230,7 +231,8 @@ fn limits_throttle_by_shard_and_patience_brings_everything_in_in_order() {
     let seconds = started.elapsed().as_secs_f64();
     assert!(seconds > 1.0, "1,000 at once and 1,000 a second: not within {seconds} s");
     // Reading is limited as well; one get brings all.
-    let from = client.get_iterator(stream.summary.uuid, ShardNumber(1), Position::TrimHorizon).unwrap();
+    let from =
+        client.get_iterator(stream.summary.uuid, ShardNumber(1), Position::TrimHorizon).unwrap();
     let fetched = client.get(&from, 10_000, 1 << 20, 0).unwrap();
     let mut numbers = Vec::new();
     let collect = |read: shardway::client::ReadRecord<'_>| {

@@ -173,6 +173,7 @@ fn a_subscriber_that_vanishes_in_the_middle_of_a_push_is_forgotten() {
     let mut writer = server.client();
     let stream = writer.create_stream("gone", 1, unlimited()).unwrap().summary.uuid;
     fill(&mut writer, stream, 0..300, 60_000);
+    register(&mut writer, stream, "ghost");
     let connections = server.sockets();
     for round in 0..10 {
         let mut raw = Raw::greeted(&server.addr());

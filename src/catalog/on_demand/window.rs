@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use crate::base::stream::ShardLoad;
 use crate::base::ids::{CoreId, Millis, ShardNumber, StreamUuid};
+use crate::base::stream::ShardLoad;
 
 /// A window is about so many slots, each of one report or of several quick ones.
 const WINDOW_SLOTS: u64 = 15;

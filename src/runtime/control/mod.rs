@@ -95,8 +95,7 @@ impl Control {
             }
             ControlOperation::Register { stream, consumer, tags } => {
                 let (state, rules) = (&self.catalog, &self.rules());
-                let event =
-                    decide::register_consumer(state, rules, stream, consumer, tags, now)?;
+                let event = decide::register_consumer(state, rules, stream, consumer, tags, now)?;
                 self.change(event).await?;
                 let view = self.view();
                 let consumer = view.require_name(stream)?.consumer(consumer)?;
@@ -170,8 +169,7 @@ impl Control {
             return Ok(());
         }
         let stream = stream.unwrap_or("*");
-        let text =
-            format!("Rate exceeded for stream {stream} under account {}.", rules.account);
+        let text = format!("Rate exceeded for stream {stream} under account {}.", rules.account);
         Err(ApiError::new(ErrorCode::LimitExceeded, text))
     }
 
@@ -254,9 +252,7 @@ fn call_of(operation: &ControlOperation) -> (Option<ControlCall>, Option<&str>) 
             };
             (call, Some(name))
         }
-        ControlOperation::Register { stream, .. } => {
-            (ControlCall::RegisterConsumer, Some(stream))
-        }
+        ControlOperation::Register { stream, .. } => (ControlCall::RegisterConsumer, Some(stream)),
         ControlOperation::Deregister { stream, .. } => {
             (ControlCall::DeregisterConsumer, Some(stream))
         }

@@ -84,14 +84,8 @@ impl Cores {
         let bytes = builder.finish().to_vec();
         let batch = BatchView::check_client(&bytes).unwrap();
         let session = SessionId { core: CoreId(core), index: 1, generation: 1 };
-        let request = PutRequest {
-            session,
-            correlation,
-            stream: UUID,
-            shard,
-            map_version: 1,
-            batch: &batch,
-        };
+        let request =
+            PutRequest { session, correlation, stream: UUID, shard, map_version: 1, batch: &batch };
         self.cores[usize::from(core)].submit_put(self.now, &request).unwrap();
         self.post(core);
     }
@@ -235,11 +229,8 @@ fn a_put_for_a_closing_shard_waits_and_goes_to_the_children() {
         w.install(core);
     }
     w.settle();
-    let run = |shard, count, base| PutRun {
-        shard: ShardNumber(shard),
-        count,
-        outcome: Ok(Seq(base)),
-    };
+    let run =
+        |shard, count, base| PutRun { shard: ShardNumber(shard), count, outcome: Ok(Seq(base)) };
     let mut answers = w.answers();
     answers.sort_by_key(|(correlation, _)| *correlation);
     assert_eq!(answers[0], (2, vec![run(1, 2, 0), run(2, 1, 0)]));
