@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use shardway::base::limits::{KEY_BYTES_MAX, RECORD_BYTES_DEFAULT};
 use shardway::base::stream::{Durability, ShardLimits};
 
 use crate::arrival::Arrival;
+use crate::keyed::STAMP_BYTES;
 use crate::scenario::Scenario;
 use crate::workload::{BATCH_RECORDS, QUOTA_BATCH_RECORDS, QUOTA_CONNECTIONS, RECORD_BYTES};
 
@@ -53,6 +55,12 @@ pub enum Command {
     Shards(Shards),
     /// Reshards, retention and mode of a stream under load: nothing lost, twice or out of order.
     Life(Life),
+    /// What a stream with the limits of AWS admits from clients that offer more.
+    Quota(Quota),
+    /// What quotas cost of the durable rate.
+    Cost(Cost),
+    /// Start, listing and memory of a server with 10,000 shards, as a process of its own.
+    ManyShards(ManyShards),
 }
 
 const EXAMPLES: &str = "\
@@ -65,6 +73,9 @@ Examples:
   loadgen latency --server 127.0.0.1:4570 --rate 3000 --consumers 1,20
   loadgen shards --server 127.0.0.1:4570 --shards 150
   loadgen life --reshards 20
+  loadgen quota
+  loadgen cost --rounds 11
+  loadgen many-shards --streams 1
 
 Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED,
 4 target missed (--strict), 130 interrupted";
@@ -254,6 +265,62 @@ pub struct Life {
     pub no_on_demand: bool,
 }
 
+/// `loadgen quota`.
+#[derive(Clone, Debug, Args)]
+pub struct Quota {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// Shards of the streams. Several numbers run side by side.
+    #[arg(long, default_value = crate::quota::SHARDS, value_delimiter = ',')]
+    pub shards: Vec<u32>,
+    /// Data of a record. Several sizes run side by side, each with each number of shards.
+    #[arg(
+        long,
+        default_value = crate::quota::RECORD_BYTES,
+        value_delimiter = ',',
+        value_parser = parse_keyed_record
+    )]
+    pub record_bytes: Vec<usize>,
+    /// Seconds behind the first refusal, when the burst is used up.
+    #[arg(long, default_value = "2", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub settle: Duration,
+    /// Measured seconds.
+    #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub duration: Duration,
+}
+
+/// `loadgen cost`.
+#[derive(Clone, Debug, Args)]
+pub struct Cost {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// How long.
+    #[command(flatten)]
+    pub times: Times,
+    /// Rounds of each workload, each without and with limits.
+    #[arg(long, default_value_t = crate::cost::ROUNDS)]
+    pub rounds: u32,
+}
+
+/// `loadgen many-shards`.
+#[derive(Clone, Debug, Args)]
+pub struct ManyShards {
+    /// The server's program [default: `shardway` beside this program].
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// Streams.
+    #[arg(long, default_value_t = 10)]
+    pub streams: u32,
+    /// Shards of all streams together.
+    #[arg(long, default_value_t = 10_000)]
+    pub shards: u32,
+    /// When puts are acknowledged.
+    #[arg(long, value_enum, default_value_t = Mode::Durable)]
+    pub durability: Mode,
+}
+
 /// When puts are acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -296,6 +363,14 @@ impl From<Limits> for ShardLimits {
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|e| e.to_string())?;
     addresses.next().ok_or_else(|| format!("{text} has no address"))
+}
+
+fn parse_keyed_record(text: &str) -> Result<usize, String> {
+    let bytes: usize = text.parse().map_err(|_| format!("{text} is no number of bytes"))?;
+    if !(STAMP_BYTES..=RECORD_BYTES_DEFAULT - KEY_BYTES_MAX).contains(&bytes) {
+        return Err(format!("{STAMP_BYTES} bytes to 1 MiB without the key: each is numbered"));
+    }
+    Ok(bytes)
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {

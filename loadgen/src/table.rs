@@ -23,6 +23,20 @@ pub fn print(report: &Report) {
         life.targets.iter().for_each(|t| println!("{}", target(t)));
         println!("{}", life.verdict());
     }
+    if !report.quota.is_empty() {
+        println!(
+            "\nQuotas: clients that offer more, measured behind the burst, a second and shard"
+        );
+        println!("{}", crate::quota::table(&report.quota));
+    }
+    if let Some(many) = &report.many_shards {
+        println!("\n{} shards in {} stream(s) on one server", many.shards, many.streams);
+        println!("{}\n{}", many.table(), many.verdict());
+    }
+    if !report.cost.is_empty() {
+        println!("\nWhat quotas cost (every record read back and verified)");
+        println!("{}", crate::cost::table(&report.cost));
+    }
     if let Some(verdict) = &report.verdict {
         println!("\n{}", verdict.text);
     }
@@ -162,7 +176,9 @@ fn targets(row: &Row) -> String {
     lines.join("\n")
 }
 
-fn target(target: &Target) -> String {
+/// A target and whether it is met, in words.
+#[must_use]
+pub fn target(target: &Target) -> String {
     let Target { what, value, limit, .. } = target;
     let sign = if target.at_most { "<=" } else { ">=" };
     let word = if target.met { "ok" } else { "MISSED" };

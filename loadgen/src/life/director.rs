@@ -9,10 +9,10 @@ use shardway::record::HashRange;
 use shardway::wire::alter::{Direction, StreamChange};
 use shardway::wire::shards::{ShardDescription, ShardMap};
 
-use super::follow::Source;
 use super::script::Step;
 use crate::clock::{nanos, now_ns};
 use crate::failure::{Failure, Result};
+use crate::follow::Source;
 use crate::stop;
 
 /// An on-demand stream under this load for so long must have doubled.

@@ -3,8 +3,8 @@
 //! Writers put numbered records of many keys ([`lane`], [`load`]) while a script ([`script`]) is
 //! carried out ([`director`]): 4 -> 8 -> 4 -> 3 shards, splits and merges, the retention up and
 //! down, the mode to on-demand, and then a load above half of the shards' limits until the server
-//! has doubled them by itself. All the time one reader polls ([`polling`]) and another is pushed to
-//! ([`pushing`]); both follow the reshards ([`follow`]). In the end every acknowledged record must
+//! has doubled them by itself. All the time one reader polls and another is pushed to; both follow
+//! the reshards ([`follow`](crate::follow)). In the end every acknowledged record must
 //! have reached both exactly once, in the order of its key, and none that was not acknowledged.
 //!
 //! It measures how long a reshard holds up the writers of the hash keys whose shards it closes, and
@@ -13,14 +13,10 @@
 //! writers and reshards; for others nothing beyond what is usual on the machine.
 
 mod director;
-mod follow;
-mod goal;
 mod lane;
 mod load;
 mod options;
 mod pauses;
-mod polling;
-mod pushing;
 mod report;
 mod script;
 
@@ -39,11 +35,10 @@ pub use report::LifeReport;
 use crate::bench::Bench;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::follow::{Goal, Source, polling, pushing};
 use crate::keyed::{Keys, Reading};
 use crate::pin;
 use crate::stream::TestStream;
-use follow::Source;
-use goal::Goal;
 use load::Written;
 use report::ReaderRow;
 

@@ -4,6 +4,7 @@
 
 mod fake_server;
 mod life;
+mod quota;
 
 use std::process::{Command, Output};
 

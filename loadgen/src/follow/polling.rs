@@ -7,8 +7,8 @@ use shardway::base::limits::READ_BYTES_MAX;
 use shardway::base::stream::Position;
 use shardway::client::Incoming;
 
-use super::follow::{Follower, Source};
 use super::goal::Patience;
+use super::{Follower, Source};
 use crate::failure::{Failure, Result};
 use crate::keyed::Reading;
 

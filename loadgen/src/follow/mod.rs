@@ -1,5 +1,10 @@
-//! A reader of a whole stream, as far as polling and push are alike: which shards it reads when,
-//! and what it has read.
+//! Readers of a whole stream, through all of its reshards: one polls ([`polling`]), another is
+//! pushed to ([`pushing`]). Here is what they have in common: which shards are read when, and what
+//! was read.
+
+mod goal;
+pub mod polling;
+pub mod pushing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +16,11 @@ use shardway::client::{Batches, Client, ConnectOptions};
 use shardway::record::HashRange;
 use shardway::wire::shards::{ChildShard, ListShards, ShardDescription, ShardFilter};
 
-use super::goal::Goal;
 use crate::failure::Result;
 use crate::keyed::{Keys, Reading};
+pub use goal::Goal;
 
-/// Shards of a page; more than a stream of this command ever has.
+/// Shards of a page; more than a stream that is followed ever has.
 const PAGE: u32 = 10_000;
 /// Resharding a large stream may take a while.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,7 +55,7 @@ impl Source {
     }
 }
 
-/// See the module.
+/// One reader.
 #[derive(Debug)]
 pub struct Follower {
     source: Source,

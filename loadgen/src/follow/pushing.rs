@@ -9,14 +9,14 @@ use shardway::base::stream::Position;
 use shardway::client::{Client, Incoming};
 use shardway::wire::subscribe::Subscribe;
 
-use super::follow::{Follower, Source};
 use super::goal::Patience;
+use super::{Follower, Source};
 use crate::failure::{Failure, Result};
 use crate::keyed::Reading;
 use crate::load::CREDIT_BYTES;
 
 /// The consumer's name.
-pub const CONSUMER: &str = "loadgen-life";
+pub const CONSUMER: &str = "loadgen-follow";
 /// The goal is looked at so often.
 const TICK: Duration = Duration::from_millis(50);
 
