@@ -67,7 +67,7 @@ pub fn measure(bench: &mut Bench<'_>, rounds: u32, durability: Durability) -> Re
                 let (warmup, duration) = (bench.warmup, bench.duration);
                 let load = Workload { durability, limits, warmup, duration, ..workload.clone() };
                 let what = format!("{scenario}, round {} of {rounds}", round + 1);
-                Ok(run(bench.context, &what, &load)?.records_per_s)
+                crate::failure::Result::Ok(run(bench.context, &what, &load)?.records_per_s)
             };
             pairs.push(if round % 2 == 0 {
                 let off = rate(ShardLimits::OFF)?;

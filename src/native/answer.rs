@@ -1,7 +1,7 @@
 //! Effects of a turn become frames of this core's connections, or messages to other cores.
 
 use crate::base::error::ErrorCode;
-use crate::base::ids::SessionId;
+use crate::base::ids::{Seq, SessionId};
 use crate::disk::dma::Chunk;
 use crate::fanout::{Effect, Effects};
 use crate::metrics::Counter;
@@ -13,6 +13,7 @@ use crate::wire::error::ErrorFrame;
 use crate::wire::frame::{FrameHeader, Opcode, write_frame, write_frame_with_body};
 use crate::wire::put::write_put_answer;
 use crate::wire::read::GetAnswer;
+use crate::wire::shards::ChildShard;
 use crate::wire::subscribe::{Push, ShardEnded, SubscribeAnswer, SubscriptionEnd};
 
 impl Sessions {
@@ -146,9 +147,7 @@ fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &
             });
         }
         Effect::ShardEnded { subscription, end, children, .. } => {
-            let (subscription, end, children) = (*subscription, *end, children.clone());
-            let ended = ShardEnded { subscription, end, children };
-            write_frame(out, Opcode::ShardEnded, 0, |w| ended.write(w));
+            write_shard_ended(out, *subscription, *end, children);
         }
         Effect::Push { subscription, first, behind_ms, chunks, .. } => {
             let body = effects.chunks(*chunks);
@@ -205,6 +204,11 @@ fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &
         }
     }
     &[]
+}
+
+fn write_shard_ended(out: &mut Vec<u8>, subscription: u32, end: Seq, children: &[ChildShard]) {
+    let ended = ShardEnded { subscription, end, children: children.to_vec() };
+    write_frame(out, Opcode::ShardEnded, 0, |w| ended.write(w));
 }
 
 fn bytes_of(chunks: &[Chunk]) -> usize {

@@ -238,7 +238,7 @@ impl Control {
     }
 }
 
-/// The API's name of a change, where it has a published rate, and the stream that it is counted for.
+/// The API's name of a change, where it has a published rate, and the stream it counts for.
 fn call_of(operation: &ControlOperation) -> (Option<ControlCall>, Option<&str>) {
     let (call, stream) = match operation {
         ControlOperation::Create { .. } => (ControlCall::CreateStream, None),
