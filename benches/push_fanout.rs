@@ -18,7 +18,7 @@ use shardway::disk::dma::{SharedBuf, WriteBuf};
 use shardway::fanout::{Effects, NewSubscription, Opening, Subscriptions};
 use shardway::log::segment_writer::{MemoryBatch, SegmentWriter};
 use shardway::log::staging::ShardSlot;
-use shardway::shard::{Segments, Shard};
+use shardway::shard::{Segments, Shard, ShardOf};
 
 /// Batches of one commit.
 const BATCHES: u32 = 8;
@@ -39,7 +39,14 @@ impl World {
         let writer = SegmentWriter::start(Path::new("/data"), key, Term(1), Seq::ZERO);
         let options = StreamOptions { limits: ShardLimits::OFF, ..StreamOptions::default() };
         let segments = Segments::new(Vec::new(), writer);
-        let shard = Shard::new(key, "s", options, Term(1), segments, Millis(0), now);
+        let of = ShardOf {
+            key,
+            stream_name: "s",
+            account: "000000000000",
+            options,
+            retention_floor: Millis(0),
+        };
+        let shard = Shard::new(of, Term(1), segments, Millis(0), now);
         let (mut subscriptions, mut effects) = (Subscriptions::default(), Effects::default());
         for index in 0..subscribers {
             let session = SessionId { core: CoreId(0), index, generation: 1 };

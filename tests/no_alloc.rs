@@ -28,6 +28,7 @@ use shardway::client::{Client, ConnectOptions, Incoming};
 use shardway::log::progress::NoProgress;
 use shardway::record::BatchBuilder;
 use shardway::runtime::{Server, ServerOptions};
+use shardway::wire::consumers::{ConsumerName, RegisterConsumer};
 use shardway::wire::frame::{write_frame, write_frame_with_body};
 use shardway::wire::hello::{ANY_CORE, Hello, PROTOCOL_VERSION};
 use shardway::wire::put::Put;
@@ -318,6 +319,8 @@ fn subscribe(address: SocketAddr, stream: StreamUuid) -> &'static AtomicU64 {
         position: Position::Latest,
         credit: u64::MAX,
     };
+    let name = ConsumerName { stream: "s", consumer: "no-alloc" };
+    client.register_consumer(&RegisterConsumer { name, tags: Vec::new() }).unwrap();
     client.subscribe(request).unwrap();
     std::thread::spawn(move || {
         while let Ok(event) = client.recv() {
@@ -366,7 +369,7 @@ fn puts_and_pushes_allocate_nothing_per_record() {
     let limits = ShardLimits::OFF;
     let stream =
         client.create_stream("s", 1, StreamOptions { limits, ..StreamOptions::default() }).unwrap();
-    let stream = stream.uuid;
+    let stream = stream.summary.uuid;
     let received = subscribe(address, stream);
     let writer = Writer::connect(address);
 

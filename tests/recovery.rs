@@ -15,11 +15,14 @@ use shardway::disk::blocking::DirLock;
 use shardway::log::check::{CheckOptions, Severity, check};
 use shardway::log::commit::CommitKind;
 use shardway::log::damage::{Damage, DamageKind};
+use shardway::log::expected::{ClosedEnd, Expected};
 use shardway::log::identity::Identity;
 use shardway::log::layout;
 use shardway::log::offline::OfflineError;
 use shardway::log::progress::NoProgress;
-use shardway::log::recovery::{Corruption, RecoverError, Recovered, plan, recover};
+use shardway::log::recovery::{
+    Corruption, Losses, RecoverError, RecoverOptions, Recovered, plan, recover,
+};
 use shardway::record::BatchHeader;
 
 use log_writer::*;
@@ -48,40 +51,63 @@ fn try_boot(dir: &Path) -> Result<Recovered, RecoverError> {
     boot_with(dir, &options(2, 1234)).map(|server| server.recovered)
 }
 
-fn boot_accepting_loss(dir: &Path) -> Recovered {
-    let options = RecoverOptionsExt::accepting(2);
-    boot_with(dir, &options).unwrap().recovered
+/// A start by a catalog; no server follows.
+fn recover_expecting(
+    dir: &Path,
+    expected: &Expected,
+    accept_loss: bool,
+) -> Result<Recovered, RecoverError> {
+    let lock = DirLock::exclusive(&layout::lock_file(dir)).unwrap();
+    let identity = Identity::load(dir)?.unwrap();
+    let options = RecoverOptions { accept_loss, ..options(2, 99) };
+    let recovered = recover(dir, &lock, identity, &options, expected, &mut NoProgress)?;
+    recovered.save_indexes(dir)?;
+    Ok(recovered)
 }
 
-struct RecoverOptionsExt;
+/// A catalog with these shards.
+fn catalog(shards: &[(ShardKey, Option<ClosedEnd>)]) -> Expected {
+    Expected::of(Path::new("catalog/catalog.log"), shards.iter().copied())
+}
 
-impl RecoverOptionsExt {
-    fn accepting(cores: u16) -> shardway::log::recovery::RecoverOptions {
-        let mut options = options(cores, 4321);
-        options.accept_loss = true;
-        options
-    }
+const fn closed_at(end: u64) -> Option<ClosedEnd> {
+    Some(ClosedEnd { end: Seq(end), durable: true })
+}
+
+fn boot_accepting_loss(dir: &Path) -> Recovered {
+    let options = RecoverOptions { accept_loss: true, ..options(2, 4321) };
+    boot_with(dir, &options).unwrap().recovered
 }
 
 /// Boots a damaged directory, which must be refused, and returns the damage. The refusal changes
 /// no file, and `check` reports the same places.
 fn refused(dir: &Path) -> Vec<Damage> {
+    refused_by(dir, &Expected::default())
+}
+
+fn refused_by(dir: &Path, expected: &Expected) -> Vec<Damage> {
     let before = snapshot(dir);
-    let damage = match try_boot(dir) {
+    let damage = match recover_expecting(dir, expected, false) {
         Err(RecoverError::Corrupt(Corruption(damage))) => damage,
         other => panic!("the damage went unnoticed: {:?}", other.map(|r| r.stats)),
     };
     assert_eq!(snapshot(dir), before, "a refused boot changes nothing");
-    let report = check(dir, &CheckOptions::default(), &mut NoProgress).unwrap();
+    let report = check(dir, &checking(expected), &mut NoProgress).unwrap();
     assert!(!report.is_sound(), "{damage:#?}");
+    // A stream without a directory may have been deleted, for all that check knows.
+    let least = if expected.is_known() { Severity::Damage } else { Severity::Warning };
     for found in &damage {
-        // A stream without a directory may have been deleted, for all that check knows.
-        let reported = report.findings.iter().any(|f| {
-            f.severity >= Severity::Warning && f.file == found.file && f.offset == found.offset
-        });
+        let reported = report
+            .findings
+            .iter()
+            .any(|f| f.severity >= least && f.file == found.file && f.offset == found.offset);
         assert!(reported, "check does not report {found}");
     }
     damage
+}
+
+fn checking(expected: &Expected) -> CheckOptions {
+    CheckOptions { expected: expected.clone(), ..CheckOptions::default() }
 }
 
 fn snapshot(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -431,18 +457,21 @@ fn a_crash_between_any_two_steps_of_boot_is_safe() {
     let steps: [Case<'_>; 5] = [
         ("nothing done", &|_| {}),
         ("planned", &|d| {
-            plan(d, identity, &options(2, 1), &|_| true, &mut NoProgress).unwrap();
+            plan(d, identity, &options(2, 1), &Expected::default(), &mut NoProgress).unwrap();
         }),
         ("replayed", &|d| {
-            let plan = plan(d, identity, &options(2, 1), &|_| true, &mut NoProgress).unwrap();
+            let plan =
+                plan(d, identity, &options(2, 1), &Expected::default(), &mut NoProgress).unwrap();
             plan.replay(&mut NoProgress).unwrap();
         }),
         ("new term stored", &|d| {
-            let plan = plan(d, identity, &options(2, 1), &|_| true, &mut NoProgress).unwrap();
+            let plan =
+                plan(d, identity, &options(2, 1), &Expected::default(), &mut NoProgress).unwrap();
             plan.replay(&mut NoProgress).unwrap().commit().unwrap();
         }),
         ("old journals gone, new ones half made", &|d| {
-            let plan = plan(d, identity, &options(2, 1), &|_| true, &mut NoProgress).unwrap();
+            let plan =
+                plan(d, identity, &options(2, 1), &Expected::default(), &mut NoProgress).unwrap();
             plan.replay(&mut NoProgress).unwrap().commit().unwrap();
             fs::remove_file(layout::journal_file(d, CoreId(0), 1)).unwrap();
             fs::write(layout::journal_file(d, CoreId(1), 0), [0; 4096]).unwrap();
@@ -470,7 +499,8 @@ fn a_replay_that_was_cut_off_is_repeated() {
     let done = tempfile::tempdir().unwrap();
     copy_dir(dir.path(), done.path());
     let identity = Identity::load(done.path()).unwrap().unwrap();
-    let plan = plan(done.path(), identity, &options(1, 1), &|_| true, &mut NoProgress).unwrap();
+    let plan =
+        plan(done.path(), identity, &options(1, 1), &Expected::default(), &mut NoProgress).unwrap();
     plan.replay(&mut NoProgress).unwrap();
     for path in sorted_files(done.path(), "seg").into_keys() {
         let rel = path.strip_prefix(done.path()).unwrap();
@@ -487,25 +517,223 @@ fn a_replay_that_was_cut_off_is_repeated() {
     }
 }
 
+/// Streams 1 to 3 with two shards each, as a crash leaves them: in segments, in the journal, and in
+/// checkpoints that say how far the segments reach.
+fn three_streams(dir: &Path) -> Batches {
+    let mut server = boot(dir, 1);
+    let keys = (1..=3).flat_map(|stream| [shard(stream, 0), shard(stream, 1)]);
+    for key in keys {
+        server.put(key, 1, 100);
+        server.put(key, 1, 100);
+        if key.stream != shard(2, 0).stream {
+            server.flush(key, 1);
+        }
+    }
+    server.checkpoint(0);
+    server.crash()
+}
+
+fn start_without(gone: impl Fn(ShardKey) -> bool) -> (tempfile::TempDir, Expected) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut durable = three_streams(dir.path());
+    let all: Vec<ShardKey> = durable.keys().copied().collect();
+    let live = all.iter().copied().filter(|&key| !gone(key));
+    let expected = catalog(&live.map(|key| (key, None)).collect::<Vec<_>>());
+    let report = check(dir.path(), &checking(&expected), &mut NoProgress).unwrap();
+    let loud = report.findings.iter().find(|f| f.severity > Severity::Note);
+    assert!(loud.is_none(), "check speaks of what was removed: {loud:?}");
+    let recovered = recover_expecting(dir.path(), &expected, false).unwrap();
+    assert_eq!(recovered.losses, Losses::default());
+    durable.retain(|&key, _| expected.has(key));
+    assert_eq!(read_back(dir.path()), durable, "what exists is whole, and nothing else is left");
+    assert!(recovered.shards.iter().all(|s| expected.has(s.shard)));
+    assert_eq!(recovered.shards.len(), durable.len());
+    let left = all.iter().find(|&&key| !expected.has(key) && shard_dir(&dir, key).exists());
+    assert_eq!(left, None);
+    (dir, expected)
+}
+
+fn shard_dir(dir: &tempfile::TempDir, key: ShardKey) -> PathBuf {
+    layout::shard_dir(dir.path(), key)
+}
+
 #[test]
 fn streams_that_were_deleted_disappear() {
+    let dead = [shard(1, 0).stream, shard(2, 0).stream];
+    let (dir, _) = start_without(|key| dead.contains(&key.stream));
+    assert!(dead.iter().all(|&d| !layout::stream_dir(dir.path(), d).exists()));
+}
+
+#[test]
+fn shards_that_have_expired_disappear_from_streams_that_go_on() {
+    // In segments, only in the journal, and a directory that its removal has left half empty.
+    let (dir, expected) = start_without(|key| [shard(1, 0), shard(2, 1)].contains(&key));
+    fs::create_dir_all(shard_dir(&dir, shard(3, 7))).unwrap();
+    fs::write(shard_dir(&dir, shard(3, 7)).join("00000000000000000000.idx"), "?").unwrap();
+    let report = check(dir.path(), &checking(&expected), &mut NoProgress).unwrap();
+    assert!(report.is_sound());
+    let note = report.findings.iter().find(|f| f.file == shard_dir(&dir, shard(3, 7)));
+    assert!(note.is_some_and(|f| f.severity == Severity::Note), "{:#?}", report.findings);
+    recover_expecting(dir.path(), &expected, false).unwrap();
+    assert!(!shard_dir(&dir, shard(3, 7)).exists());
+}
+
+#[test]
+fn a_checkpoint_of_a_removed_shard_proves_no_damage() {
+    for stop in [Server::stop, Server::crash] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = boot(dir.path(), 1);
+        server.put(shard(1, 0), 4, 100);
+        server.put(shard(1, 1), 4, 100);
+        server.flush_all();
+        server.checkpoint(0);
+        stop(server);
+        // Its files are gone already; the ring still names it.
+        fs::remove_dir_all(shard_dir(&dir, shard(1, 0))).unwrap();
+        let expected = catalog(&[(shard(1, 1), None)]);
+        let report = check(dir.path(), &checking(&expected), &mut NoProgress).unwrap();
+        assert!(report.findings.iter().all(|f| f.severity == Severity::Note));
+        let recovered = recover_expecting(dir.path(), &expected, false).unwrap();
+        assert_eq!(recovered.shards.len(), 1);
+    }
+}
+
+#[test]
+fn a_removal_that_crashed_is_repeated_whatever_step_of_the_start_it_had_reached() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut durable = three_streams(dir.path());
+    let expected = catalog(&[(shard(1, 1), None), (shard(3, 0), None)]);
+    durable.retain(|&key, _| expected.has(key));
+    let identity = Identity::load(dir.path()).unwrap().unwrap();
+    for step in ["planned", "replayed", "new term stored"] {
+        let copy = tempfile::tempdir().unwrap();
+        copy_dir(dir.path(), copy.path());
+        let plan = plan(copy.path(), identity, &options(2, 1), &expected, &mut NoProgress).unwrap();
+        if step != "planned" {
+            let replayed = plan.replay(&mut NoProgress).unwrap();
+            if step == "new term stored" {
+                replayed.commit().unwrap();
+            }
+        }
+        // A power cut may bring back what was not synced away.
+        for key in [shard(1, 0), shard(3, 1)] {
+            let lost = layout::shard_dir(copy.path(), key);
+            copy_dir(&shard_dir(&dir, key), &lost);
+        }
+        recover_expecting(copy.path(), &expected, false).unwrap();
+        assert_eq!(read_back(copy.path()), durable, "{step}");
+    }
+}
+
+/// What a start makes of a closed shard.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It ends where it was closed.
+    Whole,
+    /// It ends here, and that is no damage.
+    Short(u64),
+    /// Damage in which this stands; a start that accepts loss ends it here.
+    Damage(&'static str, u64),
+}
+use Outcome::{Damage as Damaged, Short, Whole};
+
+/// Shard 1 of stream 1 has 12 records in 6 batches: 3 batches in segments, all in the journal.
+fn closed_shard(dir: &Path) -> Batches {
+    let mut server = boot(dir, 1);
+    for _ in 0..6 {
+        server.put(shard(1, 1), 2, 700);
+        server.put(shard(1, 0), 1, 100);
+    }
+    server.flush(shard(1, 1), 3);
+    server.crash()
+}
+
+#[test]
+fn a_closed_shard_ends_where_it_was_closed_or_the_start_is_refused() {
+    const NOTHING: Case<'_> = ("nothing", &|_| {});
+    let journals_emptied: Case<'_> = ("power cut takes the journal", &|d| {
+        for path in sorted_files(d, "jnl").into_keys() {
+            let bytes = vec![0; fs::metadata(&path).unwrap().len() as usize];
+            fs::write(path, bytes).unwrap();
+        }
+    });
+    let all_gone: Case<'_> = ("journal and segments gone", &|d| {
+        journals_emptied.1(d);
+        fs::remove_dir_all(layout::shard_dir(d, shard(1, 1))).unwrap();
+    });
+    let written = |end| Some(ClosedEnd { end: Seq(end), durable: false });
+    let short = "sequences 6 to 12 (exclusive) are missing; proof: it was closed at sequence 12";
+    let cases = [
+        (NOTHING, closed_at(12), Whole),
+        (journals_emptied, closed_at(6), Whole),
+        (journals_emptied, closed_at(12), Damaged(short, 6)),
+        (all_gone, closed_at(12), Damaged("sequences 0 to 12 (exclusive) are missing", 0)),
+        (all_gone, closed_at(0), Whole),
+        (NOTHING, closed_at(4), Damaged("records reach up to sequence 12, but it was", 12)),
+        (NOTHING, closed_at(8), Damaged("records reach up to sequence 12, but it was", 12)),
+        (journals_emptied, closed_at(5), Damaged("records reach up to sequence 6, but", 6)),
+        (NOTHING, written(12), Whole),
+        (journals_emptied, written(12), Short(6)),
+        (all_gone, written(12), Short(0)),
+        (NOTHING, written(8), Damaged("records reach up to sequence 12, but it was", 12)),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let durable = closed_shard(dir.path());
+    for ((what, damage), end, outcome) in cases {
+        println!("{what}, closed at {end:?}: {outcome:?}");
+        let copy = tempfile::tempdir().unwrap();
+        copy_dir(dir.path(), copy.path());
+        damage(copy.path());
+        let open = (shard(1, 0), None);
+        let found = match outcome {
+            Whole => end.unwrap().end.0,
+            Short(found) => found,
+            Damaged(text, found) => {
+                let damage = refused_by(copy.path(), &catalog(&[open, (shard(1, 1), end)]));
+                assert_eq!(damage.len(), 1, "{damage:#?}");
+                assert!(damage[0].to_string().contains(text), "{}", damage[0]);
+                found
+            }
+        };
+        let accept = matches!(outcome, Damaged(..));
+        let expected = catalog(&[open, (shard(1, 1), end)]);
+        let recovered = recover_expecting(copy.path(), &expected, accept).unwrap();
+        assert_eq!(recovered.losses.damage.is_empty(), !accept);
+        let moved = if outcome == Whole { vec![] } else { vec![(shard(1, 1), Seq(found))] };
+        assert_eq!(recovered.moved_ends, moved);
+        let back = read_back(copy.path()).remove(&shard(1, 1)).unwrap_or_default();
+        let kept = back.last().map_or(0, |b| BatchHeader::decode_stamped(b).unwrap().end().0);
+        assert_eq!(kept, found);
+        assert_eq!(back, durable[&shard(1, 1)][..back.len()]);
+        // Once the catalog knows, everything is in order.
+        let told = catalog(&[open, (shard(1, 1), closed_at(found))]);
+        let again = recover_expecting(copy.path(), &told, false).unwrap();
+        assert_eq!((again.moved_ends, again.losses.damage), (vec![], vec![]));
+        let report = check(copy.path(), &checking(&told), &mut NoProgress).unwrap();
+        assert!(report.is_sound(), "{:#?}", report.findings);
+    }
+}
+
+#[test]
+fn a_closed_shard_that_lost_its_last_segment_after_a_clean_stop_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = boot(dir.path(), 1);
-    server.put(shard(1, 0), 1, 100);
-    server.put(shard(2, 0), 1, 100);
-    server.put(shard(3, 0), 1, 100);
-    server.flush(shard(1, 0), 1);
-    let mut durable = server.crash();
-    let lock = DirLock::exclusive(&layout::lock_file(dir.path())).unwrap();
-    let identity = Identity::load(dir.path()).unwrap().unwrap();
-    let dead = [shard(1, 0).stream, shard(2, 0).stream];
-    let is_live = |stream| !dead.contains(&stream);
-    let recovered =
-        recover(dir.path(), &lock, identity, &options(1, 5), &is_live, &mut NoProgress).unwrap();
-    assert_eq!(recovered.shards.len(), 1);
-    durable.retain(|key, _| is_live(key.stream));
-    assert_eq!(read_back(dir.path()), durable);
-    assert!(dead.iter().all(|&d| !layout::stream_dir(dir.path(), d).exists()));
+    server.segment_bytes = 8192;
+    for _ in 0..20 {
+        server.put(shard(1, 0), 2, 1500);
+    }
+    server.stop();
+    // No journal and no checkpoint of this start would tell: only the catalog does.
+    fs::remove_dir_all(layout::journal_dir(dir.path())).unwrap();
+    let (last, _) = sorted_files(dir.path(), "seg").pop_last().unwrap();
+    fs::remove_file(&last).unwrap();
+    let expected = catalog(&[(shard(1, 0), closed_at(40))]);
+    let damage = refused_by(dir.path(), &expected);
+    let DamageKind::MissingRecords { until, .. } = damage[0].kind else {
+        panic!("{}", damage[0]);
+    };
+    assert_eq!(until, Seq(40));
+    assert!(damage[0].kind.advice().contains("--accept-loss"));
 }
 
 #[test]
@@ -653,7 +881,7 @@ fn random_rot_is_found_or_costs_nothing_but_the_unprovable_tail() {
 fn recover_only(dir: &Path) -> Result<Recovered, RecoverError> {
     let lock = DirLock::exclusive(&layout::lock_file(dir)).unwrap();
     let identity = Identity::load(dir)?.unwrap();
-    recover(dir, &lock, identity, &options(2, 1234), &|_| true, &mut NoProgress)
+    recover(dir, &lock, identity, &options(2, 1234), &Expected::default(), &mut NoProgress)
 }
 
 /// A start does not read the bodies of sealed segments; and the last commit of a core may be torn

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use shardway::base::limits::{KEY_BYTES_MAX, RECORD_BYTES_DEFAULT};
 use shardway::base::stream::{Durability, ShardLimits};
 
 use crate::arrival::Arrival;
+use crate::keyed::STAMP_BYTES;
 use crate::scenario::Scenario;
 use crate::workload::{BATCH_RECORDS, QUOTA_BATCH_RECORDS, QUOTA_CONNECTIONS, RECORD_BYTES};
 
@@ -51,6 +53,14 @@ pub enum Command {
     Latency(Latency),
     /// Push latency of many shards, each at its AWS quota, and the search for their number.
     Shards(Shards),
+    /// Reshards, retention and mode of a stream under load: nothing lost, twice or out of order.
+    Life(Life),
+    /// What a stream with the limits of AWS admits from clients that offer more.
+    Quota(Quota),
+    /// What quotas cost of the durable rate.
+    Cost(Cost),
+    /// Start, listing and memory of a server with 10,000 shards, as a process of its own.
+    ManyShards(ManyShards),
 }
 
 const EXAMPLES: &str = "\
@@ -62,6 +72,10 @@ Examples:
   loadgen ceiling --server 127.0.0.1:4570 --shards 4 --batch-records 256 --in-flight 8
   loadgen latency --server 127.0.0.1:4570 --rate 3000 --consumers 1,20
   loadgen shards --server 127.0.0.1:4570 --shards 150
+  loadgen life --reshards 20
+  loadgen quota
+  loadgen cost --rounds 11
+  loadgen many-shards --streams 1
 
 Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED,
 4 target missed (--strict), 130 interrupted";
@@ -209,6 +223,104 @@ pub struct Shards {
     pub arrival: Arrival,
 }
 
+/// `loadgen life`.
+#[derive(Clone, Debug, Args)]
+pub struct Life {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// Reshards that are asked for at least: 4 -> 8 -> 4 -> 3 shards, then splits and merges.
+    #[arg(long, default_value_t = crate::life::RESHARDS)]
+    pub reshards: u32,
+    /// Records a second over all writers.
+    #[arg(long, default_value_t = crate::life::RATE)]
+    pub rate: f64,
+    /// Every answer is followed by the writer's next batch, without a rate. Fills the disk.
+    #[arg(long, conflicts_with = "rate")]
+    pub closed_loop: bool,
+    /// Writers, each with a slice of the hash key space. A multiple of 24 keeps each writer's keys
+    /// in one shard.
+    #[arg(long, default_value_t = crate::life::WRITERS)]
+    pub writers: u32,
+    /// Partition keys of a writer.
+    #[arg(long, default_value_t = crate::life::KEYS)]
+    pub keys: usize,
+    /// Data of a record.
+    #[arg(long, default_value_t = RECORD_BYTES)]
+    pub record_bytes: usize,
+    /// Records of a batch.
+    #[arg(long, default_value_t = crate::life::BATCH_RECORDS)]
+    pub batch_records: usize,
+    /// Batches that a writer may have without an answer.
+    #[arg(long, default_value_t = crate::life::IN_FLIGHT)]
+    pub in_flight: usize,
+    /// Connections that the writers share.
+    #[arg(long, default_value_t = crate::life::CONNECTIONS)]
+    pub connections: u32,
+    /// Seconds of load in front of each step: what it is compared with.
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub settle: Duration,
+    /// Ends with the last reshard that is asked for, before the server scales by itself.
+    #[arg(long)]
+    pub no_on_demand: bool,
+}
+
+/// `loadgen quota`.
+#[derive(Clone, Debug, Args)]
+pub struct Quota {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// Shards of the streams. Several numbers run side by side.
+    #[arg(long, default_value = crate::quota::SHARDS, value_delimiter = ',')]
+    pub shards: Vec<u32>,
+    /// Data of a record. Several sizes run side by side, each with each number of shards.
+    #[arg(
+        long,
+        default_value = crate::quota::RECORD_BYTES,
+        value_delimiter = ',',
+        value_parser = parse_keyed_record
+    )]
+    pub record_bytes: Vec<usize>,
+    /// Seconds behind the first refusal, when the burst is used up.
+    #[arg(long, default_value = "2", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub settle: Duration,
+    /// Measured seconds.
+    #[arg(long, default_value = "20", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub duration: Duration,
+}
+
+/// `loadgen cost`.
+#[derive(Clone, Debug, Args)]
+pub struct Cost {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// How long.
+    #[command(flatten)]
+    pub times: Times,
+    /// Rounds of each workload, each without and with limits.
+    #[arg(long, default_value_t = crate::cost::ROUNDS)]
+    pub rounds: u32,
+}
+
+/// `loadgen many-shards`.
+#[derive(Clone, Debug, Args)]
+pub struct ManyShards {
+    /// The server's program [default: `shardway` beside this program].
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// Streams.
+    #[arg(long, default_value_t = 10)]
+    pub streams: u32,
+    /// Shards of all streams together.
+    #[arg(long, default_value_t = 10_000)]
+    pub shards: u32,
+    /// When puts are acknowledged.
+    #[arg(long, value_enum, default_value_t = Mode::Durable)]
+    pub durability: Mode,
+}
+
 /// When puts are acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -251,6 +363,14 @@ impl From<Limits> for ShardLimits {
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses = text.to_socket_addrs().map_err(|e| e.to_string())?;
     addresses.next().ok_or_else(|| format!("{text} has no address"))
+}
+
+fn parse_keyed_record(text: &str) -> Result<usize, String> {
+    let bytes: usize = text.parse().map_err(|_| format!("{text} is no number of bytes"))?;
+    if !(STAMP_BYTES..=RECORD_BYTES_DEFAULT - KEY_BYTES_MAX).contains(&bytes) {
+        return Err(format!("{STAMP_BYTES} bytes to 1 MiB without the key: each is numbered"));
+    }
+    Ok(bytes)
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::io;
 
-use shardway::base::error::ErrorCode;
+use shardway::base::error::{ApiError, ErrorCode};
+use shardway::client::ClientError;
 
+use crate::keyed::KeyMismatch;
 use crate::verify::Mismatch;
 
 /// The outcome of everything that can fail.
@@ -35,6 +37,8 @@ pub enum Failure {
     Stalled(String),
     /// What was read is not what was acknowledged.
     Mismatch(Mismatch),
+    /// The same, of records that are numbered by key.
+    KeyMismatch(KeyMismatch),
 }
 
 impl Failure {
@@ -50,7 +54,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
-            Failure::Mismatch(_) => 3,
+            Failure::Mismatch(_) | Failure::KeyMismatch(_) => 3,
             _ => 1,
         }
     }
@@ -67,6 +71,7 @@ impl fmt::Display for Failure {
             Failure::Usage(what) => f.write_str(what),
             Failure::Stalled(what) => write!(f, "the server stopped answering: {what}"),
             Failure::Mismatch(mismatch) => write!(f, "VERIFICATION FAILED: {mismatch}"),
+            Failure::KeyMismatch(mismatch) => write!(f, "VERIFICATION FAILED: {mismatch}"),
         }
     }
 }
@@ -76,5 +81,38 @@ impl std::error::Error for Failure {}
 impl From<Mismatch> for Failure {
     fn from(mismatch: Mismatch) -> Failure {
         Failure::Mismatch(mismatch)
+    }
+}
+
+impl From<KeyMismatch> for Failure {
+    fn from(mismatch: KeyMismatch) -> Failure {
+        Failure::KeyMismatch(mismatch)
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(ApiError { code, message }: ApiError) -> Failure {
+        Failure::Server { code, message }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Failure {
+        match error {
+            ClientError::Api(error) => error.into(),
+            ClientError::Protocol { cause, .. } => Failure::Protocol(cause),
+            ClientError::Io { context, source }
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::TimedOut | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Failure::Stalled(format!("{context}: {source}"))
+            }
+            ClientError::Io { context, source } => Failure::Io { doing: context, source },
+            ClientError::Unreachable { addr, source } => {
+                Failure::Io { doing: format!("connecting to {addr}"), source }
+            }
+        }
     }
 }

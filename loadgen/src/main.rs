@@ -18,6 +18,16 @@
 //! | shards at quota with push p99 < 10 ms: >= 150 | `loadgen scenario quota-shards` |
 //!
 //! `ceiling`, `latency` and `shards` are the same measurements with every number an option.
+//!
+//! What happens to streams has commands of its own; each says at the top of its file how it
+//! measures:
+//!
+//! | target | command |
+//! |---|---|
+//! | a reshard pauses writers of its hash keys <= 10 ms (p99), no others; nothing lost | [`life`] |
+//! | limits of AWS: 1 MiB/s and 1,000 records/s of a shard within 3 % | [`quota`] |
+//! | quotas cost <= 5 % of the durable rate | [`cost`] |
+//! | 10,000 shards: start <= 5 s, page <= 10 ms, memory <= 1 GB | [`many_shards`] |
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool reports there")]
 
@@ -28,14 +38,19 @@ mod cli;
 mod clock;
 mod connection;
 mod context;
+mod cost;
 mod embedded;
 mod failure;
 mod floor;
+mod follow;
 mod host;
 mod inbox;
 mod json;
+mod keyed;
 mod latency;
+mod life;
 mod load;
+mod many_shards;
 mod outbox;
 mod outcome;
 mod payload;
@@ -45,6 +60,7 @@ mod poll;
 mod progress;
 mod push;
 mod quick;
+mod quota;
 mod read_back;
 mod report;
 mod run;
@@ -64,11 +80,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use bench::Bench;
-use cli::{Ceiling, Cli, Command, Common, Latency, Server, Shards, Times};
+use cli::{Ceiling, Cli, Command, Common, Latency, Life, ManyShards, Server, Shards, Times};
 use context::Context;
 use failure::Result;
 use floor::Floor;
 use host::Host;
+use life::LifeOptions;
+use many_shards::ManyShardsOptions;
 use pin::Cpus;
 use progress::Progress;
 use report::{Report, Verdict};
@@ -121,7 +139,7 @@ fn publish(report: &Report, common: &Common) -> Result<()> {
             return Ok(());
         }
     }
-    if report.floor.is_some() || !report.rows.is_empty() {
+    if !report.is_empty() {
         table::print(report);
     }
     Ok(())
@@ -135,6 +153,12 @@ fn fill(
     report: &mut Report,
 ) -> Result<()> {
     let progress = Progress::new();
+    if let Command::ManyShards(options) = &cli.command {
+        let result = many_shards::measure(&options.options(), dir, cpus, &progress);
+        progress.clear();
+        report.many_shards = Some(result?);
+        return Ok(());
+    }
     let Some((server, times)) = cli.command.on_server() else {
         pin::pin(cpus.loadgen)?;
         report.floor = Some(Floor::measure(dir, cpus, floor::LONG, &progress)?);
@@ -170,7 +194,8 @@ fn fill(
 }
 
 impl Command {
-    /// Which server a command needs and how long its runs are; none for the floor.
+    /// Which server a command needs and how long its runs are; none for those that need none, or
+    /// have their own.
     fn on_server(&self) -> Option<(&Server, Times)> {
         let quick = Times { warmup: quick::WARMUP, duration: quick::DURATION };
         match self {
@@ -180,12 +205,16 @@ impl Command {
             Command::Ceiling(options) => Some((&options.server, options.times)),
             Command::Latency(options) => Some((&options.server, options.times)),
             Command::Shards(options) => Some((&options.server, options.times)),
+            Command::Life(options) => Some((&options.server, quick)),
+            Command::Quota(options) => Some((&options.server, quick)),
+            Command::ManyShards(_) => None,
+            Command::Cost(options) => Some((&options.server, options.times)),
         }
     }
 
     fn measure(&self, bench: &mut Bench<'_>) -> Result<()> {
         match self {
-            Command::Floor => Ok(()),
+            Command::Floor | Command::ManyShards(_) => Ok(()),
             Command::Quick(server) => quick::measure(bench, server.durability.into()),
             Command::Scenario { name, server, .. } => name.measure(bench, server.durability.into()),
             Command::Ceiling(options) => {
@@ -207,6 +236,15 @@ impl Command {
                 }
                 None => shards::search(bench, |n| options.workload(n), options.p99_limit_ms),
             },
+            Command::Life(options) => life::measure(bench, &options.options()),
+            Command::Quota(options) => {
+                let span = quota::Span { settle: options.settle, duration: options.duration };
+                let cases = quota::cases(&options.shards, &options.record_bytes);
+                quota::measure(bench, &cases, span, options.server.durability.into())
+            }
+            Command::Cost(options) => {
+                cost::measure(bench, options.rounds, options.server.durability.into())
+            }
         }
     }
 }
@@ -253,6 +291,36 @@ impl Shards {
             limits: self.limits.into(),
             durability: self.server.durability.into(),
             ..Workload::quota_shards(shards)
+        }
+    }
+}
+
+impl Life {
+    fn options(&self) -> LifeOptions {
+        LifeOptions {
+            writers: self.writers,
+            keys: self.keys,
+            record_bytes: self.record_bytes,
+            batch_records: self.batch_records,
+            in_flight: self.in_flight,
+            rate: (!self.closed_loop).then_some(self.rate),
+            connections: self.connections,
+            reshards: self.reshards,
+            settle: self.settle,
+            on_demand: !self.no_on_demand,
+            durability: self.server.durability.into(),
+            seed: workload::SEED,
+        }
+    }
+}
+
+impl ManyShards {
+    fn options(&self) -> ManyShardsOptions {
+        ManyShardsOptions {
+            program: self.program.clone(),
+            streams: self.streams,
+            shards: self.shards,
+            durability: self.durability.into(),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use shardway::base::rng::SplitMix64;
 use shardway::record::{BatchBuilder, HashKey};
-use shardway::wire::streams::ShardDescription;
+use shardway::wire::shards::ShardDescription;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::workload::Workload;
@@ -139,7 +139,7 @@ pub fn partition_keys(shards: &[ShardDescription]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardway::base::ids::{CoreId, ShardNumber};
+    use shardway::base::ids::{CoreId, Millis, ShardNumber};
     use shardway::record::{BatchView, HashRange};
 
     fn workload() -> Workload {
@@ -171,9 +171,12 @@ mod tests {
     fn every_shard_gets_a_key_of_its_own_range() {
         let shard = |(n, range): (usize, HashRange)| ShardDescription {
             number: ShardNumber(n as u32),
-            open: true,
             home: CoreId(0),
             range,
+            parent: None,
+            adjacent_parent: None,
+            created: Millis(0),
+            closed: None,
         };
         let shards: Vec<_> =
             HashRange::split_evenly(50).into_iter().enumerate().map(shard).collect();

@@ -14,22 +14,26 @@ use crate::stream::TestStream;
 use crate::verify::ReadVerifier;
 use crate::workload::Workload;
 
+/// Who reads back.
+const CONSUMER: &str = "loadgen-read-back";
+
 /// Reads every shard to the end of what was acknowledged.
 pub fn verify(
     context: &Context,
-    stream: &TestStream,
+    stream: &mut TestStream,
     workload: &Workload,
     load: &Load,
 ) -> Result<ReadBack> {
     let pools: Vec<_> = load.writers.iter().map(|writer| writer.pool.clone()).collect();
     let refused = |writer: u32| load.writers[writer as usize].refused;
+    stream.register(CONSUMER)?;
     let (start, mut records, mut bytes) = (now_ns(), 0, 0);
     for (index, shard) in load.shards.iter().enumerate() {
         let home = stream.map.shards[index].home;
         let mut session = Session::connect_to_core(stream.address(), home)?;
         let end = shard.acked.end()?;
         let mut verifier = ReadVerifier::new(shard.key, &pools_of_shard(&pools, index, workload));
-        session.subscribe(0, shard.key, "loadgen-read-back", CREDIT_BYTES)?;
+        session.subscribe(0, shard.key, CONSUMER, CREDIT_BYTES)?;
         let mut used = 0;
         while verifier.next() < end {
             let pushed = session.next_push(|push| {

@@ -6,10 +6,14 @@ use std::time::SystemTime;
 use serde::Serialize;
 use shardway::base::stream::Durability;
 
+use crate::cost::CostRow;
 use crate::floor::Floor;
 use crate::host::Host;
 use crate::latency::Percentiles;
+use crate::life::LifeReport;
+use crate::many_shards::ManyShards;
 use crate::outcome::Outcome;
+use crate::quota::QuotaRow;
 use crate::session::ServerFacts;
 use crate::workload::Workload;
 
@@ -41,6 +45,18 @@ pub struct Report {
     pub floor: Option<Floor>,
     /// The results.
     pub rows: Vec<Row>,
+    /// What `life` has shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub life: Option<LifeReport>,
+    /// What `quota` has shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quota: Vec<QuotaRow>,
+    /// What `many-shards` has shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub many_shards: Option<ManyShards>,
+    /// What `cost` has shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cost: Vec<CostRow>,
     /// The sentence at the end.
     pub verdict: Option<Verdict>,
     /// Whether everything ran that was asked for.
@@ -65,16 +81,37 @@ impl Report {
             server: None,
             floor: None,
             rows: Vec::new(),
+            life: None,
+            quota: Vec::new(),
+            many_shards: None,
+            cost: Vec::new(),
             verdict: None,
             complete: false,
             failure: None,
         }
     }
 
+    fn targets(&self) -> impl Iterator<Item = &Target> {
+        let of_rows = self.rows.iter().flat_map(|row| &row.targets);
+        let of_life = self.life.iter().flat_map(|life| &life.targets);
+        let of_quota = self.quota.iter().flat_map(|row| &row.targets);
+        let of_many = self.many_shards.iter().flat_map(|many| &many.targets);
+        let of_cost = self.cost.iter().flat_map(|row| &row.targets);
+        of_rows.chain(of_life).chain(of_quota).chain(of_many).chain(of_cost)
+    }
+
+    /// Whether there is anything to show.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let rows = self.rows.len() + self.quota.len() + self.cost.len();
+        let whole = self.life.is_some() || self.many_shards.is_some();
+        self.floor.is_none() && rows == 0 && !whole
+    }
+
     /// Whether every target was met.
     #[must_use]
     pub fn targets_met(&self) -> bool {
-        self.rows.iter().flat_map(|row| &row.targets).all(|target| target.met)
+        self.targets().all(|target| target.met)
     }
 }
 

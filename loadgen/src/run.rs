@@ -29,11 +29,11 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// Runs `workload` on a stream of its own and verifies everything that it wrote.
 pub fn run(context: &Context, what: &str, workload: &Workload) -> Result<Outcome> {
     workload.check()?;
-    let stream = TestStream::create(context.address, workload)?;
+    let mut stream = TestStream::create(context.address, workload)?;
     context.note_server(stream.server());
-    let mut run = Run::open(context, &stream, workload)?;
+    let mut run = Run::open(context, &mut stream, workload)?;
     run.drive(what)?;
-    run.finish(&stream)
+    run.finish(&mut stream)
 }
 
 struct Run<'a> {
@@ -52,7 +52,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn open(context: &'a Context, stream: &TestStream, workload: &'a Workload) -> Result<Run<'a>> {
+    fn open(
+        context: &'a Context,
+        stream: &mut TestStream,
+        workload: &'a Workload,
+    ) -> Result<Run<'a>> {
         let poller = Poller::new().map_err(Failure::io("creating an epoll set"))?;
         let mut connections = Vec::new();
         let pools = setup::pools(stream, workload);
@@ -211,7 +215,7 @@ impl<'a> Run<'a> {
         )))
     }
 
-    fn finish(self, stream: &TestStream) -> Result<Outcome> {
+    fn finish(self, stream: &mut TestStream) -> Result<Outcome> {
         let Run { context, workload, load, connections, .. } = self;
         // The load's connections end first, so that a read-back has the server for itself.
         drop(connections);

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use shardway::base::ids::{CoreId, Seq, ShardKey};
 use shardway::base::stream::{Position, StreamOptions, StreamStatus};
+use shardway::wire::consumers::{ConsumerDescription, ConsumerName, RegisterConsumer};
 use shardway::wire::frame::write_frame;
 use shardway::wire::hello::{ANY_CORE, Hello, HelloAnswer, PROTOCOL_VERSION};
-use shardway::wire::streams::{CreateStream, ShardMap, StreamDescription, StreamName};
+use shardway::wire::shards::ShardMap;
+use shardway::wire::streams::{
+    CreateStream, DeleteStream, DescribeStream, StreamDescription, StreamName,
+};
 use shardway::wire::subscribe::{Credit, Push, Subscribe, SubscribeAnswer, SubscriptionEnd};
 use shardway::wire::{Opcode, Writer};
 
@@ -84,31 +88,39 @@ impl Session {
         shards: u32,
         options: StreamOptions,
     ) -> Result<StreamDescription> {
-        let create = CreateStream { name, shards, options };
+        let create = CreateStream { name, shards, options, tags: Vec::new() };
         let (header, range) =
             self.request(Opcode::CreateStream, Opcode::CreateStreamAnswer, |w| create.write(w))?;
         let mut stream: StreamDescription = decode(&header, self.inbox.payload(range))?;
         let deadline = now_ns() + crate::clock::nanos(ANSWER_TIMEOUT);
-        while stream.status != StreamStatus::Active {
+        while stream.summary.status != StreamStatus::Active {
             if now_ns() > deadline {
                 return Err(Failure::Stalled(format!("stream {name} does not become active")));
             }
             std::thread::sleep(Duration::from_millis(5));
             let (header, range) =
                 self.request(Opcode::DescribeStream, Opcode::DescribeStreamAnswer, |w| {
-                    StreamName { name }.write(w);
+                    DescribeStream { name, after: None, limit: 0 }.write(w);
                 })?;
             stream = decode(&header, self.inbox.payload(range))?;
         }
         Ok(stream)
     }
 
-    /// Deletes a stream and its records.
+    /// Deletes a stream with its records and consumers.
     pub fn delete_stream(&mut self, name: &str) -> Result<()> {
-        self.request(Opcode::DeleteStream, Opcode::DeleteStreamAnswer, |w| {
-            StreamName { name }.write(w);
-        })?;
+        let delete = DeleteStream { name, with_consumers: true };
+        self.request(Opcode::DeleteStream, Opcode::DeleteStreamAnswer, |w| delete.write(w))?;
         Ok(())
+    }
+
+    /// Registers a consumer of a stream.
+    pub fn register_consumer(&mut self, stream: &str, consumer: &str) -> Result<()> {
+        let (opcode, answer) = (Opcode::RegisterConsumer, Opcode::RegisterConsumerAnswer);
+        let name = ConsumerName { stream, consumer };
+        let register = RegisterConsumer { name, tags: Vec::new() };
+        let (header, range) = self.request(opcode, answer, |w| register.write(w))?;
+        decode::<ConsumerDescription>(&header, self.inbox.payload(range)).map(drop)
     }
 
     /// Shards and home cores.

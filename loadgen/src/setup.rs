@@ -93,9 +93,9 @@ pub fn writers(
     Ok(writers)
 }
 
-/// Opens the consumers' connections and subscribes each to all shards.
+/// Registers the consumers, opens their connections and subscribes each to all shards.
 pub fn subscriptions(
-    stream: &TestStream,
+    stream: &mut TestStream,
     workload: &Workload,
     pools: &[Rc<Pool>],
     poller: &Poller,
@@ -105,12 +105,14 @@ pub fn subscriptions(
     let mut sessions = Sessions::new(stream.address());
     let mut subscriptions = Vec::new();
     for consumer in 0..workload.consumers {
+        let name = consumer_name(consumer);
+        stream.register(&name)?;
         for (index, shard) in stream.map.shards.iter().enumerate() {
             let lane = index as u32 % workload.consumer_connections.max(1);
             let at = sessions.get((consumer, lane, shard.home), shard.home)?;
             let id = subscriptions.len() as u32;
             let key = stream.shard(index);
-            sessions.opened[at].subscribe(id, key, &consumer_name(consumer), CREDIT_BYTES)?;
+            sessions.opened[at].subscribe(id, key, &name, CREDIT_BYTES)?;
             let verifier = ReadVerifier::new(key, &pools_of_shard(pools, index, workload));
             subscriptions.push(Subscription { consumer, shard: index, verifier, used: 0 });
         }

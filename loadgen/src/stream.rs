@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use shardway::base::ids::ShardKey;
 use shardway::base::stream::StreamOptions;
-use shardway::wire::streams::ShardMap;
+use shardway::wire::shards::ShardMap;
 
 use crate::failure::Result;
 use crate::session::{ServerFacts, Session};
@@ -23,8 +23,6 @@ pub struct TestStream {
 impl TestStream {
     /// Creates a stream as `workload` wants it.
     pub fn create(address: SocketAddr, workload: &Workload) -> Result<TestStream> {
-        let mut control = Session::connect(address)?;
-        let name = format!("loadgen-{}", uuid::Uuid::new_v4());
         let options = StreamOptions {
             durability: workload.durability,
             limits: workload.limits,
@@ -33,15 +31,37 @@ impl TestStream {
                 .max(workload.record_bytes as u32 + 64),
             ..StreamOptions::default()
         };
-        control.create_stream(&name, workload.shards, options)?;
+        TestStream::create_with(address, workload.shards, options)
+    }
+
+    /// Creates a stream with these options.
+    pub fn create_with(
+        address: SocketAddr,
+        shards: u32,
+        options: StreamOptions,
+    ) -> Result<TestStream> {
+        let mut control = Session::connect(address)?;
+        let name = format!("loadgen-{}", uuid::Uuid::new_v4());
+        control.create_stream(&name, shards, options)?;
         let map = control.shard_map(&name)?;
         Ok(TestStream { address, control, name, map })
+    }
+
+    /// Registers a consumer, so that it may subscribe.
+    pub fn register(&mut self, consumer: &str) -> Result<()> {
+        self.control.register_consumer(&self.name, consumer)
     }
 
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What its server says of itself.

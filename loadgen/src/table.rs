@@ -17,6 +17,26 @@ pub fn print(report: &Report) {
         println!("\nResults (every record read back and verified)");
         println!("{}", row_table(&report.rows));
     }
+    if let Some(life) = &report.life {
+        println!("\nThe life of a stream: each step under load, as its writers saw it");
+        println!("{}", life.table());
+        life.targets.iter().for_each(|t| println!("{}", target(t)));
+        println!("{}", life.verdict());
+    }
+    if !report.quota.is_empty() {
+        println!(
+            "\nQuotas: clients that offer more, measured behind the burst, a second and shard"
+        );
+        println!("{}", crate::quota::table(&report.quota));
+    }
+    if let Some(many) = &report.many_shards {
+        println!("\n{} shards in {} stream(s) on one server", many.shards, many.streams);
+        println!("{}\n{}", many.table(), many.verdict());
+    }
+    if !report.cost.is_empty() {
+        println!("\nWhat quotas cost (every record read back and verified)");
+        println!("{}", crate::cost::table(&report.cost));
+    }
     if let Some(verdict) = &report.verdict {
         println!("\n{}", verdict.text);
     }
@@ -49,7 +69,9 @@ fn headline(report: &Report) -> String {
     text
 }
 
-fn new_table(header: &[&str]) -> Table {
+/// A table with this header.
+#[must_use]
+pub fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -57,7 +79,9 @@ fn new_table(header: &[&str]) -> Table {
     table
 }
 
-fn number(text: String) -> Cell {
+/// A cell with a number.
+#[must_use]
+pub fn number(text: String) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
@@ -152,7 +176,9 @@ fn targets(row: &Row) -> String {
     lines.join("\n")
 }
 
-fn target(target: &Target) -> String {
+/// A target and whether it is met, in words.
+#[must_use]
+pub fn target(target: &Target) -> String {
     let Target { what, value, limit, .. } = target;
     let sign = if target.at_most { "<=" } else { ">=" };
     let word = if target.met { "ok" } else { "MISSED" };
@@ -164,7 +190,8 @@ fn short(value: f64) -> String {
 }
 
 /// A time with a unit that leaves three to four digits.
-fn time(ns: u64) -> String {
+#[must_use]
+pub fn time(ns: u64) -> String {
     match ns {
         0..1_000_000 => format!("{:.1} us", ns as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),

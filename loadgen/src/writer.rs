@@ -133,7 +133,8 @@ impl Writer {
 }
 
 /// The correlation id of a writer's `n`th batch.
-fn correlation(writer: u32, n: u64) -> u64 {
+#[must_use]
+pub fn correlation(writer: u32, n: u64) -> u64 {
     (u64::from(writer) << 32) | (n & u64::from(u32::MAX))
 }
 

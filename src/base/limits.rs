@@ -66,6 +66,36 @@ pub const RETENTION_HOURS_MAX: u32 = 8760;
 pub const ITERATOR_LIFE_MS: u64 = 300_000;
 /// Consumers of one stream (AWS: 20).
 pub const CONSUMERS_MAX: usize = 20;
+/// The same while the account's commitment holds (AWS: On-demand Advantage).
+pub const CONSUMERS_COMMITTED_MAX: usize = 50;
+
+// ---- Control plane (AWS: "Quotas and limits", reference §3.5 – §3.9) ------------------------
+
+/// A day, over which changes of mode and scalings are counted.
+pub const DAY_MS: u64 = 24 * 3_600_000;
+/// Streams that are being created at a time (AWS).
+pub const STREAMS_CREATING_MAX: usize = 5;
+/// Scalings of a stream by request in 24 hours (AWS: `UpdateShardCount`).
+pub const SCALINGS_PER_DAY: usize = 10;
+/// Changes of a stream's mode in 24 hours (AWS: `UpdateStreamMode`).
+pub const MODE_CHANGES_PER_DAY: usize = 2;
+/// Shards of a new on-demand stream (AWS: 4 MB/s of writes).
+pub const ON_DEMAND_SHARDS: u32 = 4;
+/// Warm throughput of a stream in MiB/s (AWS: 10 GB/s): what the most shards together take.
+pub const WARM_MIB_MAX: u32 = STREAM_SHARDS_MAX as u32;
+/// Days whose highest throughput counts for an on-demand stream (AWS).
+pub const PEAK_DAYS: u32 = 30;
+/// The account's commitment holds for this long at least (AWS).
+pub const COMMITMENT_MS_MIN: u64 = DAY_MS;
+/// Tags of a stream or consumer (AWS).
+pub const TAGS_MAX: usize = 50;
+/// Characters of a tag's key, at least 1 (AWS).
+pub const TAG_KEY_CHARS_MAX: usize = 128;
+/// Characters of a tag's value (AWS).
+pub const TAG_VALUE_CHARS_MAX: usize = 256;
+/// On the AWS API a shard's creation time, in seconds, leads its sequence numbers: a child's is
+/// later by this, so that its numbers come behind its parents'.
+pub const CHILD_CREATED_LATER_MS: u64 = 1000;
 
 // ---- Quotas of the `aws` profile (AWS: "Quotas and limits") --------------------------------
 
@@ -107,6 +137,9 @@ pub const CATCH_UP_READ_BYTES: usize = 256 * KIB;
 pub const TAIL_BYTES: usize = 64 * MIB;
 /// Staged or durable bytes that no segment holds yet; above it, new puts wait in their sockets.
 pub const UNFLUSHED_BYTES_MAX: usize = 96 * MIB;
+/// Puts that wait on a core while their shards close, in bytes; above it, new puts wait in their
+/// sockets. What a core takes in from loopback in 10 ms, twice.
+pub const HELD_BYTES_MAX: usize = 32 * MIB;
 /// The receive buffer of a core, and what one connection may bring in a turn.
 pub const RECEIVE_BYTES: usize = MIB;
 /// Frames that are still arriving, over all connections of a core.

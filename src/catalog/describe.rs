@@ -3,40 +3,49 @@
 use super::validation::Violations;
 use super::view::{ShardView, StreamView, View};
 use crate::base::error::ApiError;
+use crate::base::ids::ShardNumber;
 use crate::base::limits::{CONTROL_PAYLOAD_MAX, NAME_BYTES_MAX};
-use crate::wire::streams::{
-    ShardDescription, ShardMap, StreamDescription, StreamList, StreamSummary,
-};
+use crate::wire::shards::{SHARDS_PER_PAGE_MAX, ShardDescription, ShardMap};
+use crate::wire::streams::{StreamDescription, StreamList, StreamSummary};
 
 /// Streams in one listing (AWS: `ListStreamsInputLimit`).
 const LIST_STREAMS_MAX: usize = 10_000;
 
 impl StreamView {
-    /// Everything about the stream.
-    #[must_use]
-    pub fn describe(&self) -> StreamDescription {
-        StreamDescription {
-            name: self.name.clone(),
-            uuid: self.uuid,
-            status: self.status,
-            created: self.created,
-            options: self.options,
-            map_version: self.map_version,
-            shards: self.shards.iter().map(describe_shard).collect(),
-        }
-    }
-
     /// Its line in a listing.
     #[must_use]
     pub fn summary(&self) -> StreamSummary {
         StreamSummary {
             name: self.name.clone(),
+            arn: self.arn(),
             uuid: self.uuid,
             status: self.status,
             created: self.created,
             options: self.options,
+            metrics: self.metrics,
             open_shards: self.open_shards() as u32,
+            consumers: self.consumers.len() as u32,
+            map_version: self.map_version,
         }
+    }
+
+    /// Its summary and at most `limit` shards behind `after`.
+    pub fn describe(
+        &self,
+        after: Option<ShardNumber>,
+        limit: u32,
+    ) -> Result<StreamDescription, ApiError> {
+        let mut violations = Violations::default();
+        violations.at_most("limit", limit, SHARDS_PER_PAGE_MAX);
+        violations.finish()?;
+        let from = after.map_or(0, |n| self.shards.partition_point(|s| s.number <= n));
+        let rest = &self.shards[from..];
+        let page = rest.len().min(limit as usize);
+        Ok(StreamDescription {
+            summary: self.summary(),
+            shards: rest[..page].iter().map(ShardView::describe).collect(),
+            more: limit > 0 && page < rest.len(),
+        })
     }
 
     /// What a client needs to route.
@@ -45,8 +54,17 @@ impl StreamView {
         ShardMap {
             stream: self.uuid,
             map_version: self.map_version,
-            shards: self.shards.iter().map(describe_shard).collect(),
+            shards: self.shards.iter().filter(|s| s.is_open()).map(ShardView::describe).collect(),
         }
+    }
+}
+
+impl ShardView {
+    /// The shard as clients see it.
+    #[must_use]
+    pub fn describe(&self) -> ShardDescription {
+        let ShardView { number, range, home, parent, adjacent_parent, created, closed, .. } = *self;
+        ShardDescription { number, home, range, parent, adjacent_parent, created, closed }
     }
 }
 
@@ -66,13 +84,8 @@ impl View {
     }
 }
 
-fn describe_shard(shard: &ShardView) -> ShardDescription {
-    let ShardView { number, range, open, home, .. } = *shard;
-    ShardDescription { number, open, home, range }
-}
-
-// A line of a listing has 80 bytes beside the name.
+// A line of a listing has about 300 bytes with its ARN.
 const _: () = assert!(
-    LIST_STREAMS_MAX * (NAME_BYTES_MAX + 96) < CONTROL_PAYLOAD_MAX,
+    LIST_STREAMS_MAX * (2 * NAME_BYTES_MAX + 160) < CONTROL_PAYLOAD_MAX,
     "the longest listing fits one frame"
 );

@@ -1,12 +1,13 @@
 //! What has happened to the catalog: the entries of its log.
 
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use std::collections::BTreeMap;
 
-use super::state::{State, StreamRecord};
-use crate::base::ids::{Millis, StreamUuid};
-use crate::base::limits::STREAM_SHARDS_MAX;
-use crate::base::stream::{StreamOptions, StreamStatus};
+use serde::{Deserialize, Serialize};
+
+use super::state::{AccountRecord, PeakDay};
+use crate::base::ids::{Millis, Seq, ShardNumber, StreamUuid};
+use crate::base::stream::{Distribution, ShardLimits, ShardMetrics, StreamMode, StreamOptions};
+use crate::record::HashRange;
 
 /// A decided change. Variants are only added: old logs hold the old ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub enum Event {
         shards: u32,
         /// What was chosen.
         options: StreamOptions,
+        /// By key.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        tags: BTreeMap<String, String>,
     },
     /// A stream no longer takes or gives records; its files are being removed.
     StreamDeleted {
@@ -38,90 +42,170 @@ pub enum Event {
         /// Its identity.
         uuid: StreamUuid,
     },
+    /// Something that was chosen for a stream is different.
+    StreamAltered {
+        /// Its name.
+        name: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// When.
+        at: Millis,
+        /// What.
+        alteration: Alteration,
+    },
+    /// All parents are closed and all children exist, at one moment.
+    Resharded {
+        /// The stream's name.
+        name: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// When.
+        at: Millis,
+        /// Whether it counts as a scaling by request.
+        scaling: bool,
+        /// The shards that are closed, and the position behind the last record of each.
+        parents: Vec<(ShardNumber, Seq)>,
+        /// The new shards, by number. One that is not open has never held a record: it only
+        /// joins others, which have at most two parents.
+        children: Vec<PlannedShard>,
+    },
+    /// The last records of closed shards have expired, and the shards with them.
+    ShardsExpired {
+        /// The stream's name.
+        name: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// Which, ascending.
+        shards: Vec<ShardNumber>,
+    },
+    /// Closed shards end elsewhere than they did, by what a start has found of their records.
+    EndsMoved {
+        /// The stream's name.
+        name: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// The shards, and the position behind the last record of each.
+        ends: Vec<(ShardNumber, Seq)>,
+    },
+    /// A consumer exists.
+    ConsumerRegistered {
+        /// The stream's name.
+        stream: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// The consumer's name.
+        consumer: String,
+        /// When.
+        created: Millis,
+        /// By key.
+        tags: BTreeMap<String, String>,
+    },
+    /// A consumer is gone.
+    ConsumerDeregistered {
+        /// The stream's name.
+        stream: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// The consumer's name.
+        consumer: String,
+    },
+    /// A consumer has other tags.
+    ConsumerTagged {
+        /// The stream's name.
+        stream: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// The consumer's name.
+        consumer: String,
+        /// All of them, by key.
+        tags: BTreeMap<String, String>,
+    },
+    /// The account's commitment has begun or ends.
+    AccountChanged {
+        /// The account from now on.
+        account: AccountRecord,
+    },
+    /// A stream's write throughput was higher than before on that day.
+    PeakObserved {
+        /// Its name.
+        name: String,
+        /// Its identity.
+        uuid: StreamUuid,
+        /// The day and its peak so far.
+        peak: PeakDay,
+    },
 }
 
-/// An event that cannot have happened in this state: a bug if it was just decided, a corrupt log
-/// if it was read.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Misfit {
-    /// A creation of what exists.
-    #[error("it creates the stream {0}, which exists")]
-    Exists(String),
-    /// A creation with an impossible number of shards.
-    #[error("it creates a stream of {0} shards")]
-    Shards(u32),
-    /// A change of what does not exist, or exists with another identity.
-    #[error("it changes the stream {name} ({uuid}), which does not exist")]
-    Missing {
-        /// Name in the event.
-        name: String,
-        /// Identity in the event.
-        uuid: StreamUuid,
+/// What is different about a stream. Variants are only added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Alteration {
+    /// How long records are readable.
+    Retention {
+        /// From now on.
+        hours: u32,
+        /// What arrived before is gone: it had expired under the old retention.
+        floor: Millis,
     },
-    /// A deletion of a stream that is being deleted, or a removal of one that is not.
-    #[error("it does not fit the stream {name}, which is {}", status.word())]
-    Status {
-        /// Name in the event.
-        name: String,
-        /// What the state says.
-        status: StreamStatus,
+    /// What each shard admits.
+    Limits(ShardLimits),
+    /// Largest record, in bytes.
+    RecordBytesMax(u32),
+    /// Who chooses the number of shards.
+    Mode {
+        /// The new mode.
+        mode: StreamMode,
+        /// Warm throughput with it, in MiB/s.
+        warm_mib: u32,
     },
+    /// Warm throughput, in MiB/s.
+    WarmThroughput(u32),
+    /// What chooses a record's shard.
+    Distribution(Distribution),
+    /// All shard-level metrics that are switched on.
+    Metrics(ShardMetrics),
+    /// All tags, by key.
+    Tags(BTreeMap<String, String>),
 }
 
-impl State {
-    /// Whether `event` can happen now.
-    pub fn check(&self, event: &Event) -> Result<(), Misfit> {
-        match event {
-            Event::StreamCreated { name, uuid, shards, .. } => {
-                if self.streams.contains_key(name) || self.has_uuid(*uuid) {
-                    return Err(Misfit::Exists(name.clone()));
-                }
-                if *shards == 0 || *shards as usize > STREAM_SHARDS_MAX {
-                    return Err(Misfit::Shards(*shards));
-                }
-                Ok(())
-            }
-            Event::StreamDeleted { name, uuid } => self.check_status(name, *uuid, |s| {
-                matches!(s, StreamStatus::Creating | StreamStatus::Active | StreamStatus::Updating)
-            }),
-            Event::StreamRemoved { name, uuid } => {
-                self.check_status(name, *uuid, |s| s == StreamStatus::Deleting)
-            }
+/// A shard that a reshard makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedShard {
+    /// Its number, higher than its parents'.
+    pub number: ShardNumber,
+    /// The hash keys that it owns.
+    pub range: HashRange,
+    /// The shard that is split, or the first of two that are merged.
+    pub parent: ShardNumber,
+    /// The second of two that are merged.
+    pub adjacent_parent: Option<ShardNumber>,
+    /// Whether it takes records; otherwise it only joins other shards.
+    pub open: bool,
+}
+
+impl Event {
+    /// Name of the stream that it changes; `None` if it changes the account.
+    #[must_use]
+    pub fn stream(&self) -> Option<&str> {
+        match self {
+            Event::StreamCreated { name, .. }
+            | Event::StreamDeleted { name, .. }
+            | Event::StreamRemoved { name, .. }
+            | Event::StreamAltered { name, .. }
+            | Event::Resharded { name, .. }
+            | Event::ShardsExpired { name, .. }
+            | Event::EndsMoved { name, .. }
+            | Event::PeakObserved { name, .. } => Some(name),
+            Event::ConsumerRegistered { stream, .. }
+            | Event::ConsumerDeregistered { stream, .. }
+            | Event::ConsumerTagged { stream, .. } => Some(stream),
+            Event::AccountChanged { .. } => None,
         }
     }
+}
 
-    /// Makes `event` part of the state. It must fit ([`State::check`]): what was decided against
-    /// this state always does.
-    pub fn apply(&mut self, event: &Event) {
-        if let Err(misfit) = self.check(event) {
-            panic!("an event is applied to the state it was decided for, but {misfit}");
-        }
-        match event {
-            Event::StreamCreated { name, uuid, created, shards, options } => {
-                let stream = StreamRecord::new(name, *uuid, *created, *shards, *options);
-                self.streams.insert(name.clone(), stream);
-            }
-            Event::StreamDeleted { name, .. } => {
-                let stream = self.streams.get_mut(name).expect("the event was checked");
-                stream.status = StreamStatus::Deleting;
-            }
-            Event::StreamRemoved { name, .. } => {
-                self.streams.remove(name);
-            }
-        }
-        self.version += 1;
-    }
-
-    fn check_status(
-        &self,
-        name: &str,
-        uuid: StreamUuid,
-        fits: impl FnOnce(StreamStatus) -> bool,
-    ) -> Result<(), Misfit> {
-        match self.stream(name).filter(|stream| stream.uuid == uuid) {
-            None => Err(Misfit::Missing { name: name.to_owned(), uuid }),
-            Some(stream) if fits(stream.status) => Ok(()),
-            Some(stream) => Err(Misfit::Status { name: name.to_owned(), status: stream.status }),
-        }
+impl PlannedShard {
+    /// The shards whose records come before its own.
+    pub fn parents(&self) -> impl Iterator<Item = ShardNumber> {
+        [Some(self.parent), self.adjacent_parent].into_iter().flatten()
     }
 }

@@ -257,7 +257,7 @@ fn refuse_lost(path: &Path, data_dir: &Path) -> Result<(), StoreError> {
     Err(StoreError::Lost { path: path.to_owned(), streams })
 }
 
-fn log_path(data_dir: &Path) -> PathBuf {
+pub(super) fn log_path(data_dir: &Path) -> PathBuf {
     data_dir.join("catalog").join("catalog.log")
 }
 

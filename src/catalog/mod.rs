@@ -5,24 +5,30 @@
 //! new [`View`] handed to every core. Deciding and applying draw no random numbers and read no
 //! clock, so the same events always give the same state.
 
+mod apply;
+mod check;
+mod consumer_list;
 pub mod decide;
 mod describe;
 mod event;
 mod file_store;
 mod frames;
+mod log_ends;
+pub mod on_demand;
+mod rules;
+mod shard_list;
 mod state;
 mod store;
 mod validation;
 mod view;
 
-pub use event::{Event, Misfit};
+pub use check::Misfit;
+pub use event::{Alteration, Event, PlannedShard};
 pub use file_store::FileStore;
-pub use state::{ShardRecord, State, StreamRecord};
+pub use rules::Rules;
+pub use state::{AccountRecord, ConsumerRecord, PeakDay, ShardRecord, State, StreamRecord};
 pub use store::{MemoryStore, MetaStore, StoreError};
-pub use view::{ShardView, StreamView, View};
+pub use view::{Passing, ShardView, StreamView, View};
 
 #[cfg(test)]
 mod tests;
-
-/// The account in error texts until accounts exist (AWS account ids have 12 digits).
-pub const ACCOUNT: &str = "000000000000";

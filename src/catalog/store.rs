@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::event::{Event, Misfit};
+use super::check::Misfit;
+use super::event::Event;
 use super::state::State;
 use crate::disk::blocking::DiskError;
 

@@ -1,23 +1,39 @@
 //! A core's immutable copy of the catalog, made for lookups and replaced whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::decide::{not_active, stream_not_found};
-use super::state::{ShardRecord, State, StreamRecord};
+use super::rules::Rules;
+use super::state::{
+    AccountRecord, ConsumerRecord, ShardRecord, State, StreamRecord, retention_cutoff,
+};
 use crate::base::error::ApiError;
 use crate::base::ids::{CoreId, Millis, ShardKey, ShardNumber, StreamUuid, home_core};
-use crate::base::stream::{StreamOptions, StreamStatus};
+use crate::base::stream::{ShardMetrics, StreamMode, StreamOptions, StreamStatus};
 use crate::record::{HashKey, HashRange};
+use crate::wire::account::AccountDescription;
+use crate::wire::shards::ShardEnd;
 
 /// All streams as the data path needs them. Shared by `Arc` between the cores.
 #[derive(Debug)]
 pub struct View {
     version: u64,
     cores: u16,
+    rules: Arc<Rules>,
+    account: AccountRecord,
     /// By name.
     streams: Vec<Arc<StreamView>>,
-    by_uuid: HashMap<StreamUuid, usize>,
+    /// Where each is in `streams`. Shared by views of the same streams.
+    by_uuid: Arc<HashMap<StreamUuid, usize>>,
+}
+
+/// What is true for a moment only, and of which a restart knows nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Passing {
+    /// Streams that are being created or changed.
+    pub statuses: HashMap<StreamUuid, StreamStatus>,
+    /// Shards that are about to be closed.
+    pub closing: HashSet<ShardKey>,
 }
 
 /// One stream.
@@ -37,6 +53,17 @@ pub struct StreamView {
     pub map_version: u64,
     /// All shards, by number.
     pub shards: Vec<ShardView>,
+    /// Records that arrived before are gone.
+    pub retention_floor: Millis,
+    /// Shard-level metrics that are switched on.
+    pub metrics: ShardMetrics,
+    /// By key.
+    pub tags: BTreeMap<String, String>,
+    /// Registered consumers by name.
+    pub consumers: BTreeMap<String, ConsumerRecord>,
+    pub(super) rules: Arc<Rules>,
+    /// Parents with each of their children, as indices into `shards`, by parent.
+    pub(super) descent: Vec<(ShardNumber, u32)>,
     /// First hash key of each open shard, ascending; the first is 0.
     open_starts: Vec<HashKey>,
     /// The shard that belongs to each of them.
@@ -50,25 +77,93 @@ pub struct ShardView {
     pub number: ShardNumber,
     /// The hash keys that it owns.
     pub range: HashRange,
-    /// Whether it takes records.
-    pub open: bool,
     /// When it was created.
     pub created: Millis,
     /// The core that owns it.
     pub home: CoreId,
+    /// The shard that was split, or the first of two that were merged.
+    pub parent: Option<ShardNumber>,
+    /// The second of two that were merged.
+    pub adjacent_parent: Option<ShardNumber>,
+    /// Where it ends, once it is closed.
+    pub closed: Option<ShardEnd>,
+    /// It is about to be closed: puts for it wait until it is.
+    pub closing: bool,
 }
 
 impl View {
     /// The view of `state` on a server with `cores` cores.
     #[must_use]
-    pub fn of(state: &State, cores: u16) -> View {
-        let streams: Vec<_> =
-            state.streams.values().map(|s| Arc::new(StreamView::of(s, cores))).collect();
-        let by_uuid = streams.iter().enumerate().map(|(at, s)| (s.uuid, at)).collect();
-        View { version: state.version, cores, streams, by_uuid }
+    pub fn of(state: &State, cores: u16, rules: Arc<Rules>) -> View {
+        let passing = Passing::default();
+        let streams: Vec<_> = state
+            .streams
+            .values()
+            .map(|s| Arc::new(StreamView::of(s, cores, &rules, &passing)))
+            .collect();
+        let by_uuid = index(&streams);
+        View { version: 0, cores, rules, account: state.account, streams, by_uuid }
     }
 
-    /// Grows with every change of the catalog.
+    /// The view that follows this one, after a change of the stream `name` in `state` or of what
+    /// is `passing`. All other streams are shared with this view.
+    #[must_use]
+    pub fn next(&self, state: &State, name: &str, passing: &Passing) -> View {
+        let mut streams = self.streams.clone();
+        let at = streams.binary_search_by(|s| s.name.as_str().cmp(name));
+        let new = state.streams.get(name);
+        let new = new.map(|s| Arc::new(StreamView::of(s, self.cores, &self.rules, passing)));
+        let by_uuid = match (at, new) {
+            (Ok(at), Some(stream)) if stream.uuid == streams[at].uuid => {
+                streams[at] = stream;
+                self.by_uuid.clone()
+            }
+            (Ok(at), Some(stream)) => {
+                streams[at] = stream;
+                index(&streams)
+            }
+            (Ok(at), None) => {
+                streams.remove(at);
+                index(&streams)
+            }
+            (Err(at), Some(stream)) => {
+                streams.insert(at, stream);
+                index(&streams)
+            }
+            (Err(_), None) => self.by_uuid.clone(),
+        };
+        View { streams, by_uuid, ..self.with_account(state) }
+    }
+
+    /// The view that follows this one, after a change of the account in `state` only.
+    #[must_use]
+    pub fn with_account(&self, state: &State) -> View {
+        View {
+            version: self.version + 1,
+            cores: self.cores,
+            rules: self.rules.clone(),
+            account: state.account,
+            streams: self.streams.clone(),
+            by_uuid: self.by_uuid.clone(),
+        }
+    }
+
+    /// What the operator has set.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// What the account may have and has.
+    #[must_use]
+    pub fn account(&self, now: Millis) -> AccountDescription {
+        let living = self.streams.iter().filter(|s| s.status != StreamStatus::Deleting);
+        let open_shards = living.clone().map(|stream| stream.open_shards()).sum();
+        let on_demand = living.filter(|s| s.options.mode == StreamMode::OnDemand).count();
+        self.rules.describe_account(&self.account, open_shards, on_demand, now)
+    }
+
+    /// Grows by one with every view of this run of the server.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
@@ -101,30 +196,41 @@ impl View {
 
     /// The stream with this name, or the API's error.
     pub fn require_name(&self, name: &str) -> Result<&Arc<StreamView>, ApiError> {
-        self.by_name(name).ok_or_else(|| stream_not_found(name))
+        self.by_name(name).ok_or_else(|| self.rules.stream_not_found(name))
     }
 
     /// The stream with this identity, or the API's error.
     pub fn require_uuid(&self, uuid: StreamUuid) -> Result<&Arc<StreamView>, ApiError> {
-        self.by_uuid(uuid).ok_or_else(|| stream_not_found(&uuid.to_string()))
+        self.by_uuid(uuid).ok_or_else(|| self.rules.stream_not_found(&uuid.to_string()))
     }
 }
 
 impl StreamView {
-    fn of(stream: &StreamRecord, cores: u16) -> StreamView {
+    fn of(stream: &StreamRecord, cores: u16, rules: &Arc<Rules>, passing: &Passing) -> StreamView {
         let shards: Vec<_> =
-            stream.shards.iter().map(|s| ShardView::of(stream.uuid, s, cores)).collect();
+            stream.shards.iter().map(|s| ShardView::of(stream.uuid, s, cores, passing)).collect();
         assert!(shards.is_sorted_by_key(|s| s.number), "shards are kept by number");
-        let mut open: Vec<_> = shards.iter().filter(|shard| shard.open).collect();
+        let mut open: Vec<_> = shards.iter().filter(|shard| shard.is_open()).collect();
         open.sort_by_key(|shard| shard.range.start);
         assert_covering(&stream.name, &open);
+        let mut descent: Vec<_> = (0..)
+            .zip(&shards)
+            .flat_map(|(at, shard)| shard.parents().map(move |parent| (parent, at)))
+            .collect();
+        descent.sort_unstable();
         StreamView {
             name: stream.name.clone(),
             uuid: stream.uuid,
-            status: stream.status,
+            status: passing.statuses.get(&stream.uuid).copied().unwrap_or(stream.status),
             created: stream.created,
             options: stream.options,
             map_version: stream.map_version,
+            retention_floor: stream.retention_floor,
+            metrics: stream.metrics,
+            tags: stream.tags.clone(),
+            consumers: stream.consumers.clone(),
+            rules: rules.clone(),
+            descent,
             open_starts: open.iter().map(|shard| shard.range.start).collect(),
             open_shards: open.iter().map(|shard| shard.number).collect(),
             shards,
@@ -137,6 +243,26 @@ impl StreamView {
         let above = self.open_starts.partition_point(|&start| start <= key);
         // The first range starts at 0, so at least one starts at or below the key.
         self.open_shards[above - 1]
+    }
+
+    /// The shards that are at home on a core, by number.
+    pub fn shards_at(&self, home: CoreId) -> impl Iterator<Item = &ShardView> {
+        self.shards.iter().filter(move |shard| shard.home == home)
+    }
+
+    /// The only open shard, if there is just one: every key belongs to it.
+    #[must_use]
+    pub fn single_open_shard(&self) -> Option<ShardNumber> {
+        match self.open_shards[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// One of the open shards; round and round as `n` grows.
+    #[must_use]
+    pub fn nth_open_shard(&self, n: usize) -> ShardNumber {
+        self.open_shards[n % self.open_shards.len()]
     }
 
     /// The shard with this number.
@@ -155,8 +281,7 @@ impl StreamView {
         self.shard(number).ok_or_else(|| {
             ApiError::not_found(format!(
                 "Shard {number} in stream {} under account {} does not exist",
-                self.name,
-                super::ACCOUNT
+                self.name, self.rules.account
             ))
         })
     }
@@ -166,7 +291,9 @@ impl StreamView {
     pub fn require_usable(&self) -> Result<(), ApiError> {
         match self.status {
             StreamStatus::Active | StreamStatus::Updating => Ok(()),
-            StreamStatus::Creating | StreamStatus::Deleting => Err(stream_not_found(&self.name)),
+            StreamStatus::Creating | StreamStatus::Deleting => {
+                Err(self.rules.stream_not_found(&self.name))
+            }
         }
     }
 
@@ -174,7 +301,7 @@ impl StreamView {
     pub fn require_active(&self) -> Result<(), ApiError> {
         match self.status {
             StreamStatus::Active => Ok(()),
-            status => Err(not_active(&self.name, status)),
+            status => Err(self.rules.not_active(&self.name, status)),
         }
     }
 
@@ -182,6 +309,18 @@ impl StreamView {
     #[must_use]
     pub fn open_shards(&self) -> usize {
         self.open_shards.len()
+    }
+
+    /// What arrived before this time is no longer readable.
+    #[must_use]
+    pub fn retention_cutoff(&self, now: Millis) -> Millis {
+        retention_cutoff(self.options.retention_hours, self.retention_floor, now)
+    }
+
+    /// Its ARN.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        self.rules.stream_arn(&self.name)
     }
 
     /// A shard's identity anywhere on the server.
@@ -192,11 +331,39 @@ impl StreamView {
 }
 
 impl ShardView {
-    fn of(stream: StreamUuid, shard: &ShardRecord, cores: u16) -> ShardView {
-        let ShardRecord { number, range, open, created, .. } = *shard;
-        let home = home_core(ShardKey { stream, number }, cores);
-        ShardView { number, range, open, created, home }
+    fn of(stream: StreamUuid, shard: &ShardRecord, cores: u16, passing: &Passing) -> ShardView {
+        let ShardRecord { number, range, created, parent, adjacent_parent, .. } = *shard;
+        let key = ShardKey { stream, number };
+        let closed = (!shard.open).then(|| ShardEnd {
+            at: shard.closed_at.expect("a closed shard was closed at some time"),
+            end: shard.end.expect("a closed shard has an end"),
+        });
+        ShardView {
+            number,
+            range,
+            created,
+            parent,
+            adjacent_parent,
+            home: home_core(key, cores),
+            closed,
+            closing: passing.closing.contains(&key),
+        }
     }
+
+    /// Whether it takes records.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+
+    /// The shards whose records come before its own.
+    pub fn parents(&self) -> impl Iterator<Item = ShardNumber> + use<> {
+        [self.parent, self.adjacent_parent].into_iter().flatten()
+    }
+}
+
+fn index(streams: &[Arc<StreamView>]) -> Arc<HashMap<StreamUuid, usize>> {
+    Arc::new(streams.iter().enumerate().map(|(at, s)| (s.uuid, at)).collect())
 }
 
 /// Every hash key has exactly one open shard: routing relies on it without looking.

@@ -12,12 +12,15 @@ use super::output::{Format, lines_of, print, print_json, table};
 use super::progress::WorkBar;
 use crate::catalog::{FileStore, State, StoreError};
 use crate::log::check::{CheckOptions, CheckReport, Finding, Severity, ShardTotals, check};
+use crate::log::offline::open_stopped;
+use crate::log::progress::Progress;
 
 /// Look for damage in a data dir, without changing it
 ///
-/// Reads every byte: checksums, order, gaps, indexes, the catalog. The server must not be running
-/// on it.
+/// Reads every byte: checksums, order, gaps, indexes, the catalog, and whether the catalog's shards
+/// have all their records. The server must not be running on it.
 #[derive(Args, Debug)]
+#[command(after_help = "Example: shardway check ./shardway-data")]
 pub(super) struct Check {
     /// The server's data dir
     #[arg(value_name = "DIR")]
@@ -38,9 +41,8 @@ struct CheckShape<'a> {
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
         let mut bar = WorkBar::default();
-        let mut report = check(&self.dir, &CheckOptions::default(), &mut bar)?;
+        let (report, names) = examine(&self.dir, &mut bar)?;
         drop(bar);
-        let names = Names::of(check_catalog(&self.dir, &mut report)?.as_ref());
         let verdict = verdict(&report);
         if self.format.json {
             print_json(&CheckShape { sound: report.is_sound(), streams: &names, report: &report })?;
@@ -56,20 +58,26 @@ impl Check {
     }
 }
 
-/// Reads the catalog; its damage joins the findings.
-pub(super) fn check_catalog(
+/// Holds the records against the catalog. Damage of the catalog joins the findings; the records
+/// are checked all the same then, for what they are worth without it.
+pub(super) fn examine(
     dir: &Path,
-    report: &mut CheckReport,
-) -> Result<Option<State>, Failure> {
-    match FileStore::examine(dir) {
-        Ok(state) => Ok(state),
+    progress: &mut dyn Progress,
+) -> Result<(CheckReport, Names), Failure> {
+    // No server starts between the catalog and the records.
+    let _stopped = open_stopped(dir)?;
+    let (catalog, damage) = match FileStore::examine(dir) {
+        Ok(catalog) => (Some(catalog.unwrap_or_else(|| State::new([0; 32]))), None),
         Err(error) => {
-            let finding = catalog_finding(&error)
-                .ok_or_else(|| Failure::new(Exit::Unfit, error.to_string()))?;
-            report.findings.insert(0, finding);
-            Ok(None)
+            let finding = catalog_finding(&error);
+            let unfit = || Failure::new(Exit::Unfit, error.to_string());
+            (None, Some(finding.ok_or_else(unfit)?))
         }
-    }
+    };
+    let expected = catalog.as_ref().map(|catalog| catalog.expected(dir)).unwrap_or_default();
+    let mut report = check(dir, &CheckOptions { expected, ..Default::default() }, progress)?;
+    report.findings.splice(..0, damage);
+    Ok((report, Names::of(catalog.as_ref())))
 }
 
 fn catalog_finding(error: &StoreError) -> Option<Finding> {

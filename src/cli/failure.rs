@@ -42,6 +42,11 @@ impl Failure {
         Failure::new(Exit::Usage, message)
     }
 
+    /// Says one more thing that may help. AWS ends its sentences; here a clause follows.
+    pub(super) fn advise(&mut self, advice: &str) {
+        self.message = format!("{}; {advice}", self.message.trim_end_matches('.'));
+    }
+
     /// Stdout does not take what is written. A closed pipe is how `| head` ends: no failure.
     pub(super) fn stdout(error: &io::Error) -> Failure {
         if error.kind() == ErrorKind::BrokenPipe {
@@ -85,14 +90,11 @@ impl From<ApiError> for Failure {
             ErrorCode::ShuttingDown => Exit::Unreachable,
             _ => Exit::Refused,
         };
-        match advice(error.code) {
-            Some(advice) => {
-                let error = error.to_string();
-                // AWS ends its sentences; here one more clause follows.
-                Failure::new(exit, format!("{}; {advice}", error.trim_end_matches('.')))
-            }
-            None => Failure::new(exit, error.to_string()),
+        let mut failure = Failure::new(exit, error.to_string());
+        if let Some(advice) = advice(error.code) {
+            failure.advise(advice);
         }
+        failure
     }
 }
 
@@ -105,7 +107,13 @@ impl From<ConfigError> for Failure {
 /// What to do about an error whose sentence cannot know which command asked.
 fn advice(code: ErrorCode) -> Option<&'static str> {
     match code {
-        ErrorCode::ResourceNotFound => Some("`shardway stream list` shows what exists"),
+        ErrorCode::ResourceNotFound => Some(
+            "`shardway stream list`, `shardway shards STREAM` and `shardway consumer list STREAM` \
+             show what exists",
+        ),
+        ErrorCode::LimitExceeded => Some(
+            "wait or make do with less; the limits of a server are options of `shardway serve`",
+        ),
         ErrorCode::ProvisionedThroughputExceeded => {
             Some("try again later, or use a stream with more shards or other --limits")
         }

@@ -18,6 +18,7 @@ use crate::log::inspect::{InspectReport, inspect};
 /// Lists journals and shards without judging them; `shardway check` judges. The server must not
 /// be running on it.
 #[derive(Args, Debug)]
+#[command(after_help = "Example: shardway inspect ./shardway-data --json")]
 pub(super) struct Inspect {
     /// The server's data dir
     #[arg(value_name = "DIR")]

@@ -1,7 +1,9 @@
 //! Rank 9: the commands. One file per command; what they print and how they fail is shared.
 
+mod account;
 mod check;
 mod connect;
+mod consumer;
 mod data_dir;
 mod failure;
 mod inspect;
@@ -10,7 +12,10 @@ mod pause;
 mod progress;
 mod put;
 mod serve;
+mod shard;
+mod shards;
 mod stream;
+mod tags;
 mod tail;
 mod time;
 
@@ -33,6 +38,10 @@ enum Command {
     Serve(serve::Serve),
     #[command(subcommand)]
     Stream(stream::Stream),
+    #[command(subcommand)]
+    Consumer(consumer::Consumer),
+    Shards(shards::Shards),
+    Account(account::Account),
     Put(put::Put),
     Tail(tail::Tail),
     Check(check::Check),
@@ -62,6 +71,9 @@ fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(command) => command.run(),
         Command::Stream(command) => command.run(),
+        Command::Consumer(command) => command.run(),
+        Command::Shards(command) => command.run(),
+        Command::Account(command) => command.run(),
         Command::Put(command) => command.run(),
         Command::Tail(command) => command.run(),
         Command::Check(command) => command.run(),

@@ -12,7 +12,7 @@ use super::failure::Failure;
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Format {
     /// Print JSON instead of text for people
-    #[arg(long)]
+    #[arg(long, display_order = 101)]
     pub(super) json: bool,
 }
 

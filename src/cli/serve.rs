@@ -18,6 +18,9 @@ use crate::runtime::{Server, ServerOptions, StartError, StopSignals};
 ///
 /// SIGTERM and SIGINT answer what is in flight and stop; a second one stops at once.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Example: shardway serve --data-dir /var/lib/shardway --listen 0.0.0.0:4570"
+)]
 pub(super) struct Serve {
     #[command(flatten)]
     options: ServeLayer,
@@ -81,6 +84,7 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
         tail_bytes: usize::try_from(options.tail_bytes).expect("memory sizes fit this machine"),
         spin: options.spin,
         accept_loss,
+        rules: options.rules,
     })
 }
 
@@ -101,6 +105,8 @@ fn announce(server: &Server, options: &ServerOptions, took: Duration) {
     say(&format!("Shardway {}", env!("CARGO_PKG_VERSION")));
     say(&format!("  cores     {} (CPU {})", options.cpus.len(), cpus.join(", ")));
     say(&format!("  data      {}", options.data_dir.display()));
+    let rules = &options.rules;
+    say(&format!("  account   {} in {}", rules.account, rules.region));
     say(&format!("  streams   {} with {} shards", report.streams, report.shards));
     let stats = &report.recovery;
     if stats.was_clean {

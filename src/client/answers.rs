@@ -5,6 +5,7 @@ use crate::base::ids::{Millis, Seq, ShardNumber};
 use crate::record::{BatchHeader, BatchView, RecordRef};
 use crate::wire::put::PutRun;
 use crate::wire::read::GetAnswer;
+use crate::wire::shards::ChildShard;
 use crate::wire::{Decode, DecodeError, put};
 
 /// What became of each record of a put.
@@ -64,6 +65,8 @@ pub struct Fetched {
     pub first: Seq,
     /// Behind the last.
     pub end: Seq,
+    /// Where the records go on, once a closed shard is read to its end; empty before that.
+    pub children: Vec<ChildShard>,
     /// The records from `first` to `end`.
     pub batches: Batches,
 }
@@ -74,8 +77,9 @@ impl Fetched {
         let GetAnswer { behind_ms, first, end, .. } = answer;
         let next_iterator = answer.next_iterator.to_vec();
         let start = payload.len() - answer.batches.len();
+        let children = answer.children;
         let batches = Batches { payload, start, first, end: Some(end) };
-        Ok(Fetched { next_iterator, behind_ms, first, end, batches })
+        Ok(Fetched { next_iterator, behind_ms, first, end, children, batches })
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::error::ClientError;
 use super::incoming::Incoming;
+use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::CoreId;
 use crate::base::limits::{FRAME_HEADER_BYTES, RECEIVE_BYTES};
-use crate::wire::frame::{write_frame, write_frame_with_body};
+use crate::wire::frame::write_frame_with_body;
 use crate::wire::hello::{ANY_CORE, Hello, HelloAnswer, PROTOCOL_VERSION};
 use crate::wire::{Decode, DecodeError, FrameHeader, Opcode, Writer};
 
@@ -165,17 +166,27 @@ impl Client {
         }
     }
 
-    /// Writes one frame and returns its correlation.
+    /// Writes one frame and returns its correlation. A frame that the server would not read, since
+    /// a name or the tags are too long, is refused here: there it would cost the connection.
     pub(super) fn send(
         &mut self,
         opcode: Opcode,
         payload: impl FnOnce(&mut Writer<'_>),
     ) -> Result<u64, ClientError> {
-        self.correlation += 1;
         self.out.clear();
-        write_frame(&mut self.out, opcode, self.correlation, payload);
-        self.stream.write_all(&self.out).map_err(|source| self.io("sending to", source))?;
-        Ok(self.correlation)
+        payload(&mut Writer::new(&mut self.out));
+        let (bytes, max) = (self.out.len(), opcode.payload_max());
+        if bytes > max {
+            let why =
+                format!("the request {opcode:?} has {bytes} bytes, at most {max} are allowed");
+            return Err(ApiError::new(ErrorCode::Validation, why).into());
+        }
+        self.correlation += 1;
+        let (payload_bytes, correlation) = (bytes as u32, self.correlation);
+        let header = FrameHeader { opcode, payload_bytes, correlation }.encode();
+        write_both(&mut self.stream, &header, &self.out)
+            .map_err(|source| self.io("sending to", source))?;
+        Ok(correlation)
     }
 
     /// Like [`Client::send`], with `body` behind the payload and without copying it.

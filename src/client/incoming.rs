@@ -4,7 +4,7 @@ use super::answers::{Batches, Fetched, PutAnswer};
 use crate::base::error::ApiError;
 use crate::base::ids::Seq;
 use crate::wire::error::ErrorFrame;
-use crate::wire::subscribe::{Push, SubscriptionEnd};
+use crate::wire::subscribe::{Push, ShardEnded, SubscriptionEnd};
 use crate::wire::{Decode, DecodeError, FrameHeader, Opcode};
 
 /// One frame from the server.
@@ -28,6 +28,8 @@ pub enum Incoming {
     Pushed(Pushed),
     /// The server ended a subscription.
     Ended(Ended),
+    /// A subscription has come to the end of its closed shard, and is over.
+    ShardEnded(ShardEnded),
     /// A request failed.
     Failed {
         /// Of the request; 0 when the error is about the connection.
@@ -79,7 +81,7 @@ impl Incoming {
             | Incoming::Fetched { correlation, .. }
             | Incoming::Failed { correlation, .. }
             | Incoming::Answer { correlation, .. } => Some(*correlation),
-            Incoming::Pushed(_) | Incoming::Ended(_) => None,
+            Incoming::Pushed(_) | Incoming::Ended(_) | Incoming::ShardEnded(_) => None,
         }
     }
 
@@ -90,6 +92,7 @@ impl Incoming {
             Incoming::Fetched { .. } => "a get's answer".to_owned(),
             Incoming::Pushed(_) => "a push".to_owned(),
             Incoming::Ended(_) => "a subscription's end".to_owned(),
+            Incoming::ShardEnded(_) => "the end of a subscription's shard".to_owned(),
             Incoming::Failed { error, .. } => format!("the error {error}"),
             Incoming::Answer { opcode, .. } => format!("{opcode:?}"),
         }
@@ -119,6 +122,7 @@ impl Incoming {
                     error: ApiError::new(end.code, end.message),
                 })
             }
+            Opcode::ShardEnded => Incoming::ShardEnded(ShardEnded::decode(&payload)?),
             Opcode::Error => {
                 let ErrorFrame { code, closes, message } = ErrorFrame::decode(&payload)?;
                 Incoming::Failed { correlation, error: ApiError::new(code, message), closes }

@@ -7,6 +7,7 @@ mod answers;
 mod connection;
 mod error;
 mod incoming;
+pub mod lineage;
 mod requests;
 
 pub use answers::{Batches, Fetched, PutAnswer, ReadRecord};

@@ -6,16 +6,19 @@ use std::time::Duration;
 use super::*;
 use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{CoreId, Millis, Seq, ShardKey, ShardNumber, StreamUuid, Term};
-use crate::base::stream::{Position, StreamOptions, StreamStatus};
+use crate::base::stream::{Position, ShardMetrics, StreamOptions, StreamStatus};
 use crate::record::{BatchBuilder, HashRange, Stamp, stamp_in_place};
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::write_frame;
 use crate::wire::hello::{Hello, HelloAnswer};
 use crate::wire::put::{Put, PutRun, write_put_answer};
 use crate::wire::read::GetAnswer;
-use crate::wire::streams::{CreateStream, ShardDescription, StreamDescription};
+use crate::wire::shards::ShardDescription;
+use crate::wire::streams::{CreateStream, StreamDescription, StreamSummary};
 use crate::wire::subscribe::{Credit, Push, Subscribe, SubscribeAnswer, SubscriptionEnd};
 use crate::wire::{Decode, FrameHeader, Opcode, Writer};
+
+mod life;
 
 const STREAM: StreamUuid = StreamUuid([3; 16]);
 
@@ -167,18 +170,28 @@ fn a_refused_request_leaves_the_connection_usable() {
 #[test]
 fn a_description_comes_back_whole() {
     let description = StreamDescription {
-        name: "orders".into(),
-        uuid: STREAM,
-        status: StreamStatus::Active,
-        created: Millis(5),
-        options: StreamOptions::default(),
-        map_version: 1,
+        summary: StreamSummary {
+            name: "orders".into(),
+            arn: "arn:aws:kinesis:us-east-1:000000000000:stream/orders".into(),
+            uuid: STREAM,
+            status: StreamStatus::Active,
+            created: Millis(5),
+            options: StreamOptions::default(),
+            metrics: ShardMetrics::NONE,
+            open_shards: 1,
+            consumers: 0,
+            map_version: 1,
+        },
         shards: vec![ShardDescription {
             number: ShardNumber(0),
-            open: true,
             home: CoreId(1),
             range: HashRange::split_evenly(1)[0],
+            parent: None,
+            adjacent_parent: None,
+            created: Millis(5),
+            closed: None,
         }],
+        more: false,
     };
     let sent = description.clone();
     session(
@@ -236,6 +249,7 @@ fn a_get_gives_only_the_records_that_were_asked_for() {
                 behind_ms: 3,
                 first: Seq(11),
                 end: Seq(14),
+                children: Vec::new(),
                 batches: &batches,
             };
             peer.send(Opcode::GetAnswer, correlation, |w| {

@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::byte_size::ByteSize;
+use super::control_rates::ControlRates;
 use super::cores::Cores;
 
 /// The options of `serve` as flags (with their environment variables) or as a file gives them.
@@ -50,6 +51,39 @@ pub struct ServeLayer {
     #[arg(long, env = "SHARDWAY_SPIN_US", value_name = "US")]
     pub spin_us: Option<u64>,
 
+    /// Account in ARNs and error texts, 12 digits [default: 000000000000]
+    #[arg(long, env = "SHARDWAY_ACCOUNT", value_name = "DIGITS")]
+    pub account: Option<String>,
+
+    /// Region in ARNs and error texts [default: us-east-1]
+    #[arg(long, env = "SHARDWAY_REGION", value_name = "NAME")]
+    pub region: Option<String>,
+
+    /// Open shards of all streams together, at most; 0 is no limit [default: 20000]
+    #[arg(long, env = "SHARDWAY_SHARD_LIMIT", value_name = "N")]
+    pub shard_limit: Option<u32>,
+
+    /// On-demand streams, at most; 0 is no limit [default: 50]
+    #[arg(long, env = "SHARDWAY_ON_DEMAND_LIMIT", value_name = "N")]
+    pub on_demand_limit: Option<u32>,
+
+    /// Registered consumers of a stream, at most; 0 is no limit [default: 20]
+    ///
+    /// Where it is 20, an account with a commitment may have 50 (see `shardway account`).
+    #[arg(long, env = "SHARDWAY_CONSUMER_LIMIT", value_name = "N")]
+    pub consumer_limit: Option<u32>,
+
+    /// How often the requests that create, change and list may come: `off` is without a limit,
+    /// `aws` enforces the rates of AWS, such as 5 CreateStream a second [default: off]
+    #[arg(
+        long,
+        env = "SHARDWAY_CONTROL_RATES",
+        value_enum,
+        value_name = "off|aws",
+        hide_possible_values = true
+    )]
+    pub control_rates: Option<ControlRates>,
+
     /// What is logged: error, warn, info, debug, trace, or a tracing filter such as
     /// `info,shardway::log=debug` [default: info]
     #[arg(long, env = "SHARDWAY_LOG", value_name = "FILTER")]
@@ -68,6 +102,12 @@ impl ServeLayer {
             journal_file_bytes: self.journal_file_bytes.or(below.journal_file_bytes),
             tail_bytes: self.tail_bytes.or(below.tail_bytes),
             spin_us: self.spin_us.or(below.spin_us),
+            account: self.account.or(below.account),
+            region: self.region.or(below.region),
+            shard_limit: self.shard_limit.or(below.shard_limit),
+            on_demand_limit: self.on_demand_limit.or(below.on_demand_limit),
+            consumer_limit: self.consumer_limit.or(below.consumer_limit),
+            control_rates: self.control_rates.or(below.control_rates),
             log: self.log.or(below.log),
         }
     }

@@ -3,11 +3,13 @@
 //! One set of options comes from flags, environment and file; the first that says something wins.
 
 mod byte_size;
+mod control_rates;
 mod cores;
 mod layer;
 mod serve;
 
 pub use byte_size::{ByteSize, InvalidByteSize};
+pub use control_rates::ControlRates;
 pub use cores::{Cores, InvalidCores};
 pub use layer::ServeLayer;
 pub use serve::{ConfigError, ServeOptions};

@@ -9,10 +9,12 @@ use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
 use super::byte_size::ByteSize;
+use super::control_rates::ControlRates;
 use super::cores::Cores;
 use super::layer::ServeLayer;
 use crate::base::aligned::BLOCK;
 use crate::base::limits::{JOURNAL_FILE_BYTES, JOURNAL_FILE_BYTES_MIN, TAIL_BYTES};
+use crate::catalog::Rules;
 
 /// What a server runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct ServeOptions {
     pub tail_bytes: u64,
     /// How long an idle core spins before it sleeps.
     pub spin: Duration,
+    /// What holds for all streams.
+    pub rules: Rules,
     /// A valid tracing filter.
     pub log: String,
 }
@@ -78,6 +82,7 @@ impl ServeOptions {
 
     /// Fills in the defaults and checks the bounds.
     pub fn resolve(layer: ServeLayer) -> Result<ServeOptions, ConfigError> {
+        let rules = resolve_rules(&layer)?;
         let journal_file_bytes = layer.journal_file_bytes.unwrap_or(ByteSize(JOURNAL_FILE_BYTES));
         let tail_bytes = layer.tail_bytes.unwrap_or(ByteSize(TAIL_BYTES as u64));
         let spin_us = layer.spin_us.unwrap_or(0);
@@ -107,9 +112,37 @@ impl ServeOptions {
             journal_file_bytes: journal_file_bytes.0,
             tail_bytes: tail_bytes.0,
             spin: Duration::from_micros(spin_us),
+            rules,
             log,
         })
     }
+}
+
+fn resolve_rules(layer: &ServeLayer) -> Result<Rules, ConfigError> {
+    let default = Rules::default();
+    let account = layer.account.clone().unwrap_or(default.account);
+    let region = layer.region.clone().unwrap_or(default.region);
+    let digits = account.len() == ACCOUNT_DIGITS && account.bytes().all(|b| b.is_ascii_digit());
+    check(digits, || ConfigError::Bounds {
+        option: "account",
+        value: format!("`{account}`"),
+        bounds: format!("{ACCOUNT_DIGITS} digits"),
+    })?;
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let named = (1..=REGION_BYTES_MAX).contains(&region.len()) && region.bytes().all(letter);
+    check(named, || ConfigError::Bounds {
+        option: "region",
+        value: format!("`{region}`"),
+        bounds: format!("1 to {REGION_BYTES_MAX} lower-case letters, digits or `-`"),
+    })?;
+    Ok(Rules {
+        account,
+        region,
+        shards_max: layer.shard_limit.unwrap_or(default.shards_max),
+        on_demand_max: layer.on_demand_limit.unwrap_or(default.on_demand_max),
+        consumers_max: layer.consumer_limit.unwrap_or(default.consumers_max),
+        control_rates: layer.control_rates.unwrap_or_default() == ControlRates::Aws,
+    })
 }
 
 fn read_file(path: &Path) -> Result<ServeLayer, ConfigError> {
@@ -161,6 +194,10 @@ const JOURNAL_FILE_BYTES_MAX: u64 = 16 << 30;
 const TAIL_BYTES_MIN: u64 = 16 << 20;
 /// Above it surely a slip of the unit.
 const TAIL_BYTES_MAX: u64 = 1 << 40;
+/// As on AWS: ARNs and clients rely on it.
+const ACCOUNT_DIGITS: usize = 12;
+/// Twice the longest name of a region on AWS.
+const REGION_BYTES_MAX: usize = 32;
 /// A core that spins longer than this never sleeps under any load worth the name.
 const SPIN_US_MAX: u64 = 1_000_000;
 const _: () = assert!(

@@ -4,6 +4,7 @@ use clap::Parser;
 
 use super::serve::parse_file;
 use super::*;
+use crate::catalog::Rules;
 
 #[derive(Parser)]
 struct Serve {
@@ -24,6 +25,16 @@ fn defaults_are_what_the_help_says() {
     assert_eq!(options.journal_file_bytes, 64 << 20);
     assert_eq!(options.tail_bytes, 64 << 20);
     assert_eq!((options.spin, options.log.as_str()), (Duration::ZERO, "info"));
+    assert_eq!(options.rules, Rules::default());
+    let expected = Rules {
+        account: "000000000000".into(),
+        region: "us-east-1".into(),
+        shards_max: 20_000,
+        on_demand_max: 50,
+        consumers_max: 20,
+        control_rates: false,
+    };
+    assert_eq!(options.rules, expected);
 }
 
 #[test]
@@ -52,6 +63,28 @@ fn a_flag_wins_over_environment_over_file_over_default() {
     assert_eq!(options.tail_bytes, 32 << 20, "from the file");
     assert_eq!(options.cores, Cores::Count(3), "from the file");
     assert_eq!(options.journal_file_bytes, 64 << 20, "the default");
+}
+
+#[test]
+fn what_holds_for_all_streams_comes_from_flags_and_file() {
+    let file = parse_file(
+        "a.toml",
+        "account = \"123456789012\"\nregion = \"eu-west-1\"\n\
+        shard_limit = 100\non_demand_limit = 0\nconsumer_limit = 5\ncontrol_rates = \"aws\"\n",
+    );
+    let layer = flags(&["--region", "my-cellar", "--consumer-limit", "7"]).over(file.unwrap());
+    let expected = Rules {
+        account: "123456789012".into(),
+        region: "my-cellar".into(),
+        shards_max: 100,
+        on_demand_max: 0,
+        consumers_max: 7,
+        control_rates: true,
+    };
+    assert_eq!(ServeOptions::resolve(layer).unwrap().rules, expected);
+    let off = ServeOptions::resolve(flags(&["--control-rates", "off"])).unwrap();
+    assert!(!off.rules.control_rates);
+    assert!(Serve::try_parse_from(["serve", "--control-rates", "fast"]).is_err());
 }
 
 #[test]
@@ -95,6 +128,13 @@ fn values_out_of_bounds_name_option_and_bounds() {
     );
     assert_eq!(fails("tail_bytes = 1"), "tail_bytes is 1; it must be between 16MiB and 1TiB");
     assert_eq!(fails("spin_us = 2000000"), "spin_us is 2000000; it must be at most 1000000");
+    for wrong in ["12345678901", "1234567890123", "12345678901a"] {
+        assert_eq!(
+            fails(&format!("account = \"{wrong}\"")),
+            format!("account is `{wrong}`; it must be 12 digits")
+        );
+    }
+    assert!(fails("region = \"Paris\"").starts_with("region is `Paris`; it must be 1 to 32"));
     assert!(fails("log = \"a=b=c\"").starts_with("log is `a=b=c`; it must be a level"));
 }
 

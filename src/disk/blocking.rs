@@ -165,12 +165,16 @@ pub fn create_dir_durable(path: &Path) -> Result<()> {
     if !parent.is_dir() {
         create_dir_durable(parent)?;
     }
-    match fs::create_dir(path) {
-        Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        Err(e) => return Err(e).on("create the directory", path),
-    }
+    create_dir(path)?;
     sync_dir(parent)
+}
+
+/// Creates a directory, unless it is there; its parent must exist. The caller syncs that.
+pub fn create_dir(path: &Path) -> Result<()> {
+    match fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        result => result.on("create the directory", path),
+    }
 }
 
 /// Makes the names in a directory durable.
@@ -224,6 +228,24 @@ pub fn list(dir: &Path) -> Result<Vec<Entry>> {
         });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// The directories in a directory, by name; none if it does not exist. Looks at nothing else:
+/// that there are ten thousand of them costs no ten thousand looks.
+pub fn list_dirs(dir: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.on("list", dir)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.on("list", dir)?;
+        if entry.file_type().on("stat", &entry.path())?.is_dir() {
+            found.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    found.sort();
     Ok(found)
 }
 
@@ -362,6 +384,11 @@ mod tests {
         create_dir_durable(&deep).unwrap();
         create_dir_durable(&deep).unwrap();
         assert!(deep.is_dir());
+        std::fs::write(dir.path().join("a/file"), "x").unwrap();
+        create_dir(&dir.path().join("a/z")).unwrap();
+        create_dir(&dir.path().join("a/z")).unwrap();
+        assert_eq!(list_dirs(&dir.path().join("a")).unwrap(), ["b", "z"]);
+        assert_eq!(list_dirs(&deep.join("d")).unwrap(), [""; 0]);
         assert!(free_bytes(&deep).unwrap() > 0);
     }
 

@@ -8,8 +8,10 @@ use crate::disk::dma::Chunk;
 use crate::fanout::subscription::{GetRequest, SeekRequest, SubscriptionId};
 use crate::log::reader::Wanted;
 use crate::log::staging::ShardSlot;
+use crate::security::iterator::ITERATOR_BYTES;
 use crate::shard::SegmentRead;
 use crate::wire::put::PutRun;
+use crate::wire::shards::ChildShard;
 
 /// Chunks of one effect, in [`Effects::chunks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +31,22 @@ pub enum Effect {
         session: SessionId,
         /// The request.
         correlation: u64,
-        /// Which part of the request, when its records went to several shards.
-        part: Option<u16>,
         /// What became of them.
         run: PutRun,
         /// Why, if they were refused.
+        message: String,
+    },
+    /// The same of a put whose records went to several shards.
+    PutInPartsDone {
+        /// Who asked.
+        session: SessionId,
+        /// The request.
+        correlation: u64,
+        /// What became of each part.
+        runs: Vec<PutRun>,
+        /// For each record its part.
+        run_of: Vec<u16>,
+        /// Why, if some were refused.
         message: String,
     },
     /// Records for a subscription.
@@ -60,14 +73,27 @@ pub enum Effect {
         /// Why.
         error: ApiError,
     },
+    /// A subscription has come to the end of its closed shard.
+    ShardEnded {
+        /// Whose.
+        session: SessionId,
+        /// The client's number of it.
+        subscription: u32,
+        /// Behind the last record.
+        end: Seq,
+        /// Where the records go on.
+        children: Vec<ChildShard>,
+    },
     /// Records for a get, or an empty answer when its wait is over.
     GetDone {
         /// Who asked.
         session: SessionId,
         /// The request.
         correlation: u64,
-        /// The next iterator.
-        iterator: [u8; crate::security::iterator::ITERATOR_BYTES],
+        /// The next iterator; `None` at the end of a closed shard.
+        iterator: Option<[u8; ITERATOR_BYTES]>,
+        /// Where the records go on; only at the end of a closed shard.
+        children: Vec<ChildShard>,
         /// See [`crate::wire::read::GetAnswer`].
         behind_ms: u64,
         /// First record of the answer.
@@ -84,7 +110,7 @@ pub enum Effect {
         /// The request.
         correlation: u64,
         /// The iterator.
-        iterator: [u8; crate::security::iterator::ITERATOR_BYTES],
+        iterator: [u8; ITERATOR_BYTES],
     },
     /// A subscription is open.
     Subscribed {

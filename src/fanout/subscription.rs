@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::base::clock::Now;
-use crate::base::ids::{Millis, Seq, SessionId};
+use crate::base::ids::{Millis, Seq, SessionId, StreamUuid};
 use crate::base::limits::{CATCH_UP_READ_BYTES, READ_BYTES_MAX};
 use crate::disk::dma::Chunk;
 use crate::fanout::effects::{Effect, Effects, ReadJob, ReadPurpose};
@@ -63,12 +63,24 @@ pub struct NewSubscription {
     pub credit: u64,
 }
 
+/// What a round of pushes has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pumped {
+    /// Nothing can be sent now.
+    Waits,
+    /// There is more to send.
+    More,
+    /// The shard is closed and everything was sent.
+    Ended,
+}
+
 /// A cursor with credit.
 #[derive(Debug)]
 pub struct Subscription {
     pub(super) id: SubscriptionId,
     pub(super) session: SessionId,
     pub(super) slot: ShardSlot,
+    pub(super) stream: StreamUuid,
     pub(super) new: NewSubscription,
     pub(super) cursor: Seq,
     /// Bytes still accepted. The last batch of a push may overdraw it; then nothing more goes out
@@ -83,15 +95,22 @@ pub struct Subscription {
 
 impl Subscription {
     /// Sends what credit, quota and connection allow, up to [`PUSHES_PER_PUMP`]: in between its
-    /// connection says whether it takes that much. True when there is more.
-    pub(super) fn pump(&mut self, shard: &Shard, now: Now, effects: &mut Effects) -> bool {
+    /// connection says whether it takes that much.
+    pub(super) fn pump(&mut self, shard: &Shard, now: Now, effects: &mut Effects) -> Pumped {
         for _ in 0..PUSHES_PER_PUMP {
-            let stopped = self.reading || self.blocked || self.credit <= 0;
-            if stopped || self.quota.available(now.mono) == 0 {
-                return false;
+            if self.reading || self.blocked {
+                return Pumped::Waits;
             }
-            match shard.source(self.cursor) {
-                ReadSource::Tip => return false,
+            let source = shard.source(self.cursor);
+            if source == ReadSource::End {
+                // Costs no credit: the client has taken everything else.
+                return Pumped::Ended;
+            }
+            if self.credit <= 0 || self.quota.available(now.mono) == 0 {
+                return Pumped::Waits;
+            }
+            match source {
+                ReadSource::Tip | ReadSource::End => return Pumped::Waits,
                 ReadSource::Tail => self.push_tail(shard, now, effects),
                 ReadSource::Segment(place) => {
                     let wanted = Wanted {
@@ -106,7 +125,7 @@ impl Subscription {
                 }
             }
         }
-        true
+        Pumped::More
     }
 
     /// One push of batches in memory.

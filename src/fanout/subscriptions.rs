@@ -1,12 +1,16 @@
 //! All subscriptions to the shards of a core.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
-use crate::base::ids::{Seq, SessionId};
+use crate::base::ids::{Seq, SessionId, StreamUuid};
+use crate::base::stream::ShardLimits;
 use crate::fanout::effects::{Effect, Effects};
-use crate::fanout::subscription::{NewSubscription, ReadBatches, Subscription, SubscriptionId};
+use crate::fanout::subscription::{
+    NewSubscription, Pumped, ReadBatches, Subscription, SubscriptionId,
+};
 use crate::log::staging::ShardSlot;
 use crate::quota::ShardOut;
 use crate::shard::Shard;
@@ -20,6 +24,8 @@ pub struct Subscriptions {
     by_session: HashMap<SessionId, Vec<SubscriptionId>>,
     /// Connections that have enough to send, whether they have subscriptions or not.
     blocked: HashSet<SessionId>,
+    /// When a consumer has last subscribed to a shard, for as long as it matters.
+    opened: HashMap<(ShardSlot, String), Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -41,20 +47,18 @@ pub struct Opening {
     pub new: NewSubscription,
 }
 
+/// Another subscription of the same consumer to the same shard is refused for so long (AWS).
+const GUARD: Duration = Duration::from_secs(5);
+
+/// Whether the limits of the stream call for the guard: a stream without a limit on what goes out
+/// has none on how often it is asked for.
+fn is_guarded(shard: &Shard) -> bool {
+    shard.options().limits.out_bytes > 0
+}
+
 impl Subscriptions {
-    /// Number of open subscriptions.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.places.len() - self.free.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Opens a subscription. One of the same consumer on the shard ends: it is taken over.
+    /// Opens a subscription. One of the same consumer on the shard ends: it is taken over. A call
+    /// too soon behind the last successful one is refused instead (AWS: within 5 seconds).
     pub fn open(
         &mut self,
         opening: Opening,
@@ -64,6 +68,9 @@ impl Subscriptions {
     ) -> SubscriptionId {
         let Opening { session, slot, start, new } = opening;
         self.take_over(slot, &new.consumer, effects);
+        if is_guarded(shard) {
+            self.opened.insert((slot, new.consumer.clone()), now.mono);
+        }
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             (self.places.len() - 1) as u32
@@ -75,6 +82,7 @@ impl Subscriptions {
             id,
             session,
             slot,
+            stream: shard.key().stream,
             cursor: start,
             credit: i64::try_from(new.credit).unwrap_or(i64::MAX),
             quota: ShardOut::consumer(&shard.options().limits, now.mono),
@@ -85,6 +93,42 @@ impl Subscriptions {
         self.by_shard.entry(slot).or_default().push(id);
         self.by_session.entry(session).or_default().push(id);
         id
+    }
+
+    /// The API's error if the consumer has subscribed to this shard less than 5 seconds ago.
+    pub fn check_guard(
+        &self,
+        slot: ShardSlot,
+        shard: &Shard,
+        consumer: &str,
+        now: Now,
+    ) -> Result<(), ApiError> {
+        let last = self.opened.get(&(slot, consumer.to_owned()));
+        let guarded = is_guarded(shard)
+            && last.is_some_and(|last| now.mono.saturating_duration_since(*last) < GUARD);
+        if !guarded {
+            return Ok(());
+        }
+        let text = format!(
+            "consumer {consumer} has subscribed to shard {} less than {} seconds ago",
+            shard.key().number,
+            GUARD.as_secs()
+        );
+        Err(ApiError::new(ErrorCode::ResourceInUse, text))
+    }
+
+    /// Forgets subscriptions that guard nothing any more.
+    pub fn forget_guards(&mut self, now: Now) {
+        self.opened.retain(|_, last| now.mono.saturating_duration_since(*last) < GUARD);
+    }
+
+    /// Limits of a shard have changed: those of its subscribers do.
+    pub fn set_limits(&mut self, slot: ShardSlot, limits: &ShardLimits, now: Now) {
+        for id in self.by_shard.get(&slot).into_iter().flatten() {
+            if let Some(subscription) = &mut self.places[id.index as usize].subscription {
+                subscription.quota.set_consumer_limits(limits, now.mono);
+            }
+        }
     }
 
     fn take_over(&mut self, slot: ShardSlot, consumer: &str, effects: &mut Effects) {
@@ -130,6 +174,28 @@ impl Subscriptions {
         }
     }
 
+    /// Ends all subscriptions of a consumer to the shards of a stream.
+    pub fn end_consumer(
+        &mut self,
+        stream: StreamUuid,
+        consumer: &str,
+        error: &ApiError,
+        effects: &mut Effects,
+    ) {
+        let of_consumer = |s: &&Subscription| s.stream == stream && s.new.consumer == consumer;
+        let subscriptions = self.places.iter().filter_map(|place| place.subscription.as_ref());
+        let ids: Vec<_> = subscriptions.filter(of_consumer).map(|s| s.id).collect();
+        for id in ids {
+            self.end(id, error.clone(), effects);
+        }
+    }
+
+    /// Number of subscriptions to a shard.
+    #[must_use]
+    pub fn of_shard(&self, slot: ShardSlot) -> usize {
+        self.by_shard.get(&slot).map_or(0, Vec::len)
+    }
+
     /// Ends one and tells its client.
     pub fn end(&mut self, id: SubscriptionId, error: ApiError, effects: &mut Effects) {
         if let Some(subscription) = self.remove(id) {
@@ -157,7 +223,8 @@ impl Subscriptions {
         }
     }
 
-    /// Sends what can be sent now to all subscriptions of a shard. True when there is more.
+    /// Sends what can be sent now to all subscriptions of a shard, and ends those that have come to
+    /// its end. True when there is more.
     pub fn pump(
         &mut self,
         slot: ShardSlot,
@@ -165,14 +232,30 @@ impl Subscriptions {
         now: Now,
         effects: &mut Effects,
     ) -> bool {
-        let mut more = false;
+        let (mut more, mut ended) = (false, Vec::new());
         for id in self.by_shard.get(&slot).into_iter().flatten() {
             let place = &mut self.places[id.index as usize];
-            if let Some(subscription) = &mut place.subscription {
-                more |= subscription.pump(shard, now, effects);
+            let Some(subscription) = &mut place.subscription else { continue };
+            match subscription.pump(shard, now, effects) {
+                Pumped::Waits => {}
+                Pumped::More => more = true,
+                Pumped::Ended => ended.push(*id),
             }
         }
+        for id in ended {
+            self.end_with_shard(id, shard, effects);
+        }
         more
+    }
+
+    fn end_with_shard(&mut self, id: SubscriptionId, shard: &Shard, effects: &mut Effects) {
+        let Some(subscription) = self.remove(id) else { return };
+        effects.list.push(Effect::ShardEnded {
+            session: subscription.session,
+            subscription: subscription.new.wire_id,
+            end: shard.watermarks().durable,
+            children: shard.children().to_vec(),
+        });
     }
 
     /// Shards with subscriptions, for the regular look at quotas that have filled up again.
@@ -196,7 +279,9 @@ impl Subscriptions {
             Ok(read) => subscription.push_read(shard, now, read, effects),
             Err(skip_to) => subscription.cursor = subscription.cursor.max(skip_to),
         }
-        subscription.pump(shard, now, effects);
+        if subscription.pump(shard, now, effects) == Pumped::Ended {
+            self.end_with_shard(id, shard, effects);
+        }
     }
 
     fn find(&self, session: SessionId, wire_id: u32) -> Option<SubscriptionId> {

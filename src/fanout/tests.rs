@@ -13,7 +13,7 @@ use crate::log::reader::{Selection, select};
 use crate::log::segment_writer::{MemoryBatch, SegmentWriter};
 use crate::log::staging::ShardSlot;
 use crate::record::{BatchBuilder, BatchHeader, BatchView, stamp_in_place};
-use crate::shard::{ReadSource, Segments, Shard};
+use crate::shard::{ReadSource, Segments, Shard, ShardOf};
 
 const WALL: Millis = Millis(1_700_000_000_000);
 const SLOT: ShardSlot = ShardSlot(0);
@@ -49,7 +49,14 @@ impl World {
         let writer = SegmentWriter::start(Path::new("/data"), key, Term(1), Seq::ZERO);
         let segments = Segments::new(Vec::new(), writer);
         let options = StreamOptions { limits, ..StreamOptions::default() };
-        let shard = Shard::new(key, "s", options, Term(1), segments, Millis(0), now);
+        let of = ShardOf {
+            key,
+            stream_name: "orders",
+            account: "000000000000",
+            options,
+            retention_floor: Millis(0),
+        };
+        let shard = Shard::new(of, Term(1), segments, Millis(0), now);
         let (subscriptions, effects) = (Subscriptions::default(), Effects::default());
         World { now, shard, subscriptions, effects, disk: Vec::new(), in_memory: 0 }
     }
@@ -312,7 +319,7 @@ fn a_second_subscription_of_a_consumer_takes_over() {
     w.sent();
     w.open(session(2), consumer(9, "a", ALL), 3);
     assert_eq!(w.ended(), [(session(1), 1, Seq(3), ErrorCode::ResourceInUse)]);
-    assert_eq!(w.subscriptions.len(), 2);
+    assert_eq!(w.subscriptions.of_shard(SLOT), 2);
     assert!(!w.subscriptions.has(session(1), 1) && w.subscriptions.has(session(2), 9));
     w.append(1, 10);
     w.pump();
@@ -385,11 +392,15 @@ fn the_end_of_a_connection_or_shard_ends_its_subscriptions() {
     w.open(session(1), consumer(2, "b", ALL), 0);
     w.open(session(2), consumer(1, "c", ALL), 0);
     w.subscriptions.close_session(session(1));
-    assert_eq!((w.subscriptions.len(), w.ended()), (1, vec![]), "nobody is left to be told");
+    assert_eq!(
+        (w.subscriptions.of_shard(SLOT), w.ended()),
+        (1, vec![]),
+        "nobody is left to be told"
+    );
     let error = ApiError::not_found("the stream was deleted");
     w.subscriptions.end_shard(SLOT, &error, &mut w.effects);
     assert_eq!(w.ended(), [(session(2), 1, Seq(0), ErrorCode::ResourceNotFound)]);
-    assert!(w.subscriptions.is_empty());
+    assert!(w.subscriptions.of_shard(SLOT) == 0);
     w.append(1, 10);
     w.pump();
     assert_eq!(w.sent(), []);

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::base::ids::{Millis, Seq, ShardKey, StreamUuid};
 use crate::disk::blocking;
 use crate::log::damage::Damage;
+use crate::log::expected::Expected;
 use crate::log::identity::Identity;
 use crate::log::index::SegmentIndex;
 use crate::log::inspect::IdentityReport;
@@ -19,10 +20,12 @@ use crate::log::segment_scan::{ScanEnd, SegmentExpect, SegmentScan, scan_segment
 mod unknown;
 
 /// What to examine.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CheckOptions {
     /// Only the segments of this stream; the journals are read all the same.
     pub stream: Option<StreamUuid>,
+    /// What should be there, by the catalog.
+    pub expected: Expected,
 }
 
 /// How bad a finding is.
@@ -108,7 +111,8 @@ pub fn check(
 ) -> Result<CheckReport, OfflineError> {
     let stopped = open_stopped(data_dir)?;
     let identity = stopped.identity;
-    let survey = recovery::survey(data_dir, &identity, options.stream, progress)?;
+    let CheckOptions { stream, expected } = options;
+    let survey = recovery::survey(data_dir, &identity, *stream, expected, progress)?;
     let mut check = Check { identity, findings: Vec::new() };
     check.survey(&survey);
     let mut shards = Vec::new();
@@ -116,7 +120,7 @@ pub fn check(
     for &key in survey.shards.keys() {
         shards.push(check.shard(data_dir, key, &survey, progress)?);
     }
-    check.findings.extend(unknown::findings(data_dir, &identity)?);
+    check.findings.extend(unknown::findings(data_dir, &identity, expected)?);
     let mut findings = check.findings;
     findings.sort_by(|a, b| {
         (b.severity, &a.file, a.offset, &a.what).cmp(&(a.severity, &b.file, b.offset, &b.what))
@@ -258,7 +262,7 @@ impl Check {
         totals.segments += 1;
         totals.batches += scan.batches;
         totals.records += scan.index.end().since(scan.index.base());
-        totals.bytes += scan.index.end_offset() - SegmentIndex::new(base).end_offset();
+        totals.bytes += scan.index.bytes();
         if scan.batches > 0 {
             totals.first_arrival.get_or_insert(scan.first_arrival);
             totals.last_arrival = totals.last_arrival.max(Some(scan.index.last_arrival()));

@@ -42,6 +42,8 @@ pub enum ProofKind {
     Checkpoint(Seq),
     /// Records from this sequence on.
     Records(Seq),
+    /// The end of a closed shard, in the catalog.
+    ClosedEnd(Seq),
 }
 
 impl fmt::Display for Proof {
@@ -50,6 +52,9 @@ impl fmt::Display for Proof {
             ProofKind::Commit(number) => write!(f, "commit {number}")?,
             ProofKind::Checkpoint(seq) => write!(f, "a checkpoint of sequence {seq}")?,
             ProofKind::Records(seq) => write!(f, "records from sequence {seq} on")?,
+            ProofKind::ClosedEnd(seq) => {
+                return write!(f, "it was closed at sequence {seq}, by {}", self.file.display());
+            }
         }
         write!(f, " in {} at offset {}", self.file.display(), self.offset)
     }
@@ -133,6 +138,16 @@ pub enum DamageKind {
         /// Bytes that there are.
         found: u64,
     },
+    /// A closed shard has more records than it had when it was closed.
+    #[error("shard {shard}: records reach up to sequence {found}, but it was closed at {end}")]
+    BehindClosedEnd {
+        /// The shard.
+        shard: ShardKey,
+        /// Its end, by the catalog.
+        end: Seq,
+        /// Behind its last record.
+        found: Seq,
+    },
     /// Batches overlap without being the same.
     #[error("shard {shard}: the batch at sequence {seq} overlaps the segment's end {end}")]
     Overlap {
@@ -156,6 +171,10 @@ impl DamageKind {
             }
             DamageKind::JournalFile { .. } => {
                 "restore the file from a backup; without it acknowledged records may be lost"
+            }
+            DamageKind::BehindClosedEnd { .. } => {
+                "catalog and records are not of the same moment: restore the whole directory from \
+                 one backup, or start with --accept-loss, which ends the shard behind its records"
             }
             _ => {
                 "restore the directory from a backup, or start with --accept-loss, which drops \

@@ -88,6 +88,12 @@ impl SegmentIndex {
         self.end_offset
     }
 
+    /// Bytes of its batches: what the segment keeps.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.end_offset.saturating_sub(SEGMENT_HEADER_BYTES as u64)
+    }
+
     /// When the newest batch arrived.
     #[must_use]
     pub fn last_arrival(&self) -> Millis {

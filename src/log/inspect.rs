@@ -263,7 +263,6 @@ fn inspect_shard(
 
 impl SegmentReport {
     fn of(file: PathBuf, file_bytes: u64, sealed: bool, index: &SegmentIndex) -> SegmentReport {
-        let empty = SegmentIndex::new(index.base());
         SegmentReport {
             file,
             file_bytes,
@@ -271,7 +270,7 @@ impl SegmentReport {
             base: index.base(),
             end: index.end(),
             records: index.end().0.saturating_sub(index.base().0),
-            bytes: index.end_offset().saturating_sub(empty.end_offset()),
+            bytes: index.bytes(),
             first_arrival: index.before_time(Millis(0)).map(|first| first.arrival),
             last_arrival: (!index.is_empty()).then(|| index.last_arrival()),
         }

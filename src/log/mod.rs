@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod commit;
 pub mod core_log;
 pub mod damage;
+pub mod expected;
 pub mod identity;
 pub mod index;
 pub mod inspect;

@@ -1,20 +1,20 @@
 //! Effects of a turn become frames of this core's connections, or messages to other cores.
 
 use crate::base::error::ErrorCode;
-use crate::base::ids::SessionId;
+use crate::base::ids::{Seq, SessionId};
 use crate::disk::dma::Chunk;
 use crate::fanout::{Effect, Effects};
 use crate::metrics::Counter;
-use crate::native::pending::Pending;
 use crate::native::session::Session;
-use crate::native::sessions::{Outgoing, Sessions};
-use crate::service::{Core, Message};
-use crate::wire::Decode;
+use crate::native::sessions::Sessions;
+use crate::service::{Core, Message, Outgoing};
+use crate::wire::Reader;
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::{FrameHeader, Opcode, write_frame, write_frame_with_body};
-use crate::wire::put::{PutRun, write_put_answer};
+use crate::wire::put::write_put_answer;
 use crate::wire::read::GetAnswer;
-use crate::wire::subscribe::{Push, SubscribeAnswer, SubscriptionEnd};
+use crate::wire::shards::ChildShard;
+use crate::wire::subscribe::{Push, ShardEnded, SubscribeAnswer, SubscriptionEnd};
 
 impl Sessions {
     /// Writes the effects of a turn into their connections and starts them anew.
@@ -31,9 +31,9 @@ impl Sessions {
             }
             let session = session_of(&effect);
             if session.core == self.me {
-                self.deliver_here(session, effect, &effects);
+                self.deliver_here(session, &effect, &effects);
             } else {
-                self.deliver_there(session, effect, &effects);
+                self.deliver_there(session, &effect, &effects);
             }
         }
         effects.list = list;
@@ -42,55 +42,41 @@ impl Sessions {
         core.effects = effects;
     }
 
-    /// A part of a put was done by another core.
-    pub fn put_part_done(
-        &mut self,
-        session: SessionId,
-        correlation: u64,
-        part: Option<u16>,
-        run: PutRun,
-        message: String,
-    ) {
-        let effect = Effect::PutDone { session, correlation, part, run, message };
-        self.deliver_here(session, effect, &Effects::default());
-    }
-
     /// A frame for a connection here came from another core.
     pub fn frame(&mut self, id: SessionId, bytes: &[u8]) {
         let stopping = self.is_stopping();
         let Some(session) = self.get_mut(id) else { return };
         let (header, payload) = bytes.split_first_chunk().expect("a core sends whole frames");
         let header = FrameHeader::decode(header).expect("a core sends right frames");
-        if header.opcode == Opcode::SubscriptionEnd
-            && let Ok(end) = SubscriptionEnd::decode(payload)
-        {
-            session.subscriptions.remove(&end.subscription);
+        let unasked =
+            matches!(header.opcode, Opcode::Push | Opcode::SubscriptionEnd | Opcode::ShardEnded);
+        if unasked && header.opcode != Opcode::Push {
+            let ended =
+                Reader::new(payload).u32("subscription").expect("a core sends right frames");
+            session.subscriptions.remove(&ended);
         }
         session.outbound.frames(|out| out.extend_from_slice(bytes));
-        if !matches!(header.opcode, Opcode::Push | Opcode::SubscriptionEnd) {
+        if !unasked {
             forget_request(session, header.correlation, header.opcode == Opcode::Error);
             Self::answered(stopping, session);
         }
         self.touch(id);
     }
 
-    fn deliver_here(&mut self, id: SessionId, effect: Effect, effects: &Effects) {
-        let effect = match effect {
-            Effect::PutDone { session, correlation, part: Some(part), run, message } => {
-                let done = self.pending.done(session, correlation, part, run, message);
-                let Some(whole) = done else { return };
-                return self.answer_whole_put(id, correlation, &whole);
-            }
-            effect => effect,
-        };
+    fn deliver_here(&mut self, id: SessionId, effect: &Effect, effects: &Effects) {
         let stopping = self.is_stopping();
         let Some(session) = self.get_mut(id) else { return };
-        let unasked = matches!(effect, Effect::Push { .. } | Effect::SubscriptionEnd { .. });
-        if let Effect::SubscriptionEnd { subscription, .. } = &effect {
+        let unasked = matches!(
+            effect,
+            Effect::Push { .. } | Effect::SubscriptionEnd { .. } | Effect::ShardEnded { .. }
+        );
+        if let Effect::SubscriptionEnd { subscription, .. }
+        | Effect::ShardEnded { subscription, .. } = effect
+        {
             session.subscriptions.remove(subscription);
         }
-        write_effect(session, &effect, effects);
-        match &effect {
+        write_effect(session, effect, effects);
+        match effect {
             Effect::Failed { correlation, .. } => forget_request(session, *correlation, true),
             Effect::Subscribed { correlation, .. } | Effect::GetDone { correlation, .. } => {
                 forget_request(session, *correlation, false);
@@ -103,34 +89,12 @@ impl Sessions {
         self.touch(id);
     }
 
-    fn answer_whole_put(&mut self, id: SessionId, correlation: u64, whole: &Pending) {
-        let stopping = self.is_stopping();
-        let Some(session) = self.get_mut(id) else { return };
-        let runs: Vec<PutRun> = whole.runs.iter().flatten().copied().collect();
-        session.outbound.frames(|out| {
-            write_frame(out, Opcode::PutAnswer, correlation, |w| {
-                let run_of: &[u16] = if runs.len() == 1 { &[] } else { &whole.run_of };
-                write_put_answer(w, &runs, &whole.message, run_of);
-            });
-        });
-        Self::answered(stopping, session);
-        self.touch(id);
-    }
-
-    fn deliver_there(&mut self, session: SessionId, effect: Effect, effects: &Effects) {
-        let message = match effect {
-            Effect::PutDone { session, correlation, part, run, message } => {
-                Message::PutDone { session, correlation, part, run, message }
-            }
-            effect => {
-                let mut bytes = Vec::new();
-                let body = write_head(&mut bytes, &effect, effects);
-                for chunk in body {
-                    bytes.extend_from_slice(chunk);
-                }
-                Message::Frame { session, bytes }
-            }
-        };
+    fn deliver_there(&mut self, session: SessionId, effect: &Effect, effects: &Effects) {
+        let mut bytes = Vec::new();
+        for chunk in write_head(&mut bytes, effect, effects) {
+            bytes.extend_from_slice(chunk);
+        }
+        let message = Message::Frame { session, bytes };
         self.outgoing.push(Outgoing { to: session.core, message });
     }
 }
@@ -138,6 +102,8 @@ impl Sessions {
 fn session_of(effect: &Effect) -> SessionId {
     match effect {
         Effect::PutDone { session, .. }
+        | Effect::PutInPartsDone { session, .. }
+        | Effect::ShardEnded { session, .. }
         | Effect::Push { session, .. }
         | Effect::SubscriptionEnd { session, .. }
         | Effect::GetDone { session, .. }
@@ -175,6 +141,14 @@ fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &
                 write_put_answer(w, std::slice::from_ref(run), message, &[]);
             });
         }
+        Effect::PutInPartsDone { correlation, runs, run_of, message, .. } => {
+            write_frame(out, Opcode::PutAnswer, *correlation, |w| {
+                write_put_answer(w, runs, message, run_of);
+            });
+        }
+        Effect::ShardEnded { subscription, end, children, .. } => {
+            write_shard_ended(out, *subscription, *end, children);
+        }
         Effect::Push { subscription, first, behind_ms, chunks, .. } => {
             let body = effects.chunks(*chunks);
             let (subscription, first, behind_ms) = (*subscription, *first, *behind_ms);
@@ -182,10 +156,19 @@ fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &
             write_frame_with_body(out, Opcode::Push, 0, bytes_of(body), |w| push.write_prefix(w));
             return body;
         }
-        Effect::GetDone { correlation, iterator, behind_ms, first, end, chunks, .. } => {
+        Effect::GetDone {
+            correlation, iterator, children, behind_ms, first, end, chunks, ..
+        } => {
             let body = effects.chunks(*chunks);
             let (behind_ms, first, end) = (*behind_ms, *first, *end);
-            let get = GetAnswer { next_iterator: iterator, behind_ms, first, end, batches: &[] };
+            let get = GetAnswer {
+                next_iterator: iterator.as_ref().map_or(&[], |bytes| &bytes[..]),
+                behind_ms,
+                first,
+                end,
+                children: children.clone(),
+                batches: &[],
+            };
             let bytes = bytes_of(body);
             write_frame_with_body(out, Opcode::GetAnswer, *correlation, bytes, |w| {
                 get.write_prefix(w);
@@ -221,6 +204,11 @@ fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &
         }
     }
     &[]
+}
+
+fn write_shard_ended(out: &mut Vec<u8>, subscription: u32, end: Seq, children: &[ChildShard]) {
+    let ended = ShardEnded { subscription, end, children: children.to_vec() };
+    write_frame(out, Opcode::ShardEnded, 0, |w| ended.write(w));
 }
 
 fn bytes_of(chunks: &[Chunk]) -> usize {

@@ -9,20 +9,18 @@ use crate::base::limits::{
 use crate::fanout::NewSubscription;
 use crate::metrics::Counter;
 use crate::native::session::Session;
-use crate::native::sessions::{Outgoing, Sessions};
+use crate::native::sessions::Sessions;
 use crate::record::BatchView;
-use crate::service::core::PutWaiter;
-use crate::service::put_records::Route;
-use crate::service::split::split_by_hash_key;
+use crate::service::put_records::PutRequest;
 use crate::service::{
-    ControlOperation, ControlRequest, Core, Message, ShardOperation, ShardRequest,
+    ControlOperation, ControlRequest, Core, Message, Outgoing, ShardOperation, ShardRequest,
 };
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::{FrameHeader, Opcode, write_frame};
 use crate::wire::hello::{ANY_CORE, Hello, HelloAnswer, PROTOCOL_VERSION};
 use crate::wire::put::Put;
 use crate::wire::read::{Get, GetIterator};
-use crate::wire::streams::{CreateStream, ListStreams, StreamName};
+use crate::wire::streams::{CreateStream, DeleteStream, DescribeStream, ListStreams, StreamName};
 use crate::wire::subscribe::{Credit, Subscribe, Unsubscribe};
 use crate::wire::{Decode, DecodeError};
 
@@ -38,7 +36,7 @@ pub(super) enum Step {
 }
 
 /// Why a frame has no ordinary answer.
-enum Refused {
+pub(super) enum Refused {
     /// The request failed; the connection goes on.
     Request(ApiError),
     /// The frame breaks the protocol; the connection ends.
@@ -58,11 +56,11 @@ impl From<DecodeError> for Refused {
 }
 
 /// One frame with what it needs.
-struct Request<'a> {
-    now: Now,
-    correlation: u64,
-    opcode: Opcode,
-    payload: &'a [u8],
+pub(super) struct Request<'a> {
+    pub(super) now: Now,
+    pub(super) correlation: u64,
+    pub(super) opcode: Opcode,
+    pub(super) payload: &'a [u8],
 }
 
 impl Sessions {
@@ -178,18 +176,19 @@ impl Sessions {
             Opcode::Credit => self.credit(core, session, r)?,
             Opcode::Unsubscribe => self.unsubscribe(core, session, r)?,
             Opcode::CreateStream => {
-                let CreateStream { name, shards, options } = CreateStream::decode(r.payload)?;
+                let CreateStream { name, shards, options, tags } = CreateStream::decode(r.payload)?;
                 let name = name.to_owned();
-                let operation = ControlOperation::Create { name, shards, options };
+                let operation = ControlOperation::Create { name, shards, options, tags };
                 self.ask_catalog(session, r.correlation, operation);
             }
             Opcode::DeleteStream => {
-                let name = StreamName::decode(r.payload)?.name.to_owned();
-                self.ask_catalog(session, r.correlation, ControlOperation::Delete { name });
+                let DeleteStream { name, with_consumers } = DeleteStream::decode(r.payload)?;
+                let operation = ControlOperation::Delete { name: name.to_owned(), with_consumers };
+                self.ask_catalog(session, r.correlation, operation);
             }
             Opcode::DescribeStream => {
-                let stream = core.view().require_name(StreamName::decode(r.payload)?.name)?;
-                let description = stream.describe();
+                let DescribeStream { name, after, limit } = DescribeStream::decode(r.payload)?;
+                let description = core.view().require_name(name)?.describe(after, limit)?;
                 answer(session, Opcode::DescribeStreamAnswer, r.correlation, |w| {
                     description.write(w);
                 });
@@ -204,9 +203,7 @@ impl Sessions {
                 let list = core.view().list(after, limit)?;
                 answer(session, Opcode::ListStreamsAnswer, r.correlation, |w| list.write(w));
             }
-            other => {
-                return Err(Refused::Connection(format!("{other:?} is not a request")));
-            }
+            _ => self.query(core, session, r)?,
         }
         Ok(Step::Next)
     }
@@ -223,65 +220,18 @@ impl Sessions {
         }
         let batch = BatchView::check_client(put.batch)
             .map_err(|error| Refused::Connection(error.to_string()))?;
-        match core.route_put(put.stream, put.shard, put.map_version, &batch)? {
-            Route::One(shard) => {
-                let key = ShardKey { stream: put.stream, number: shard };
-                let waiter = PutWaiter::new(session.id, r.correlation, None);
-                let home = home_core(key, self.cores);
-                if home == self.me {
-                    core.put(r.now, waiter, key, &batch).expect("room was checked before");
-                } else {
-                    core.metrics.add(Counter::ForwardedRequests, 1);
-                    let batch = put.batch.to_vec();
-                    self.forward_put(session, r.correlation, None, home, key, batch);
-                }
-            }
-            Route::ByHashKey => self.put_split(core, session, r, put.stream, &batch)?,
-        }
+        let Put { stream, shard, map_version, .. } = put;
+        let request = PutRequest {
+            session: session.id,
+            correlation: r.correlation,
+            stream,
+            shard,
+            map_version,
+            batch: &batch,
+        };
+        core.submit_put(r.now, &request)?;
         session.in_flight += 1;
         Ok(Step::Next)
-    }
-
-    fn put_split(
-        &mut self,
-        core: &mut Core,
-        session: &mut Session,
-        r: &Request<'_>,
-        stream: StreamUuid,
-        batch: &BatchView<'_>,
-    ) -> Result<(), Refused> {
-        if self.pending.contains(session.id, r.correlation) {
-            let why = format!("correlation {} is in use by a put on its way", r.correlation);
-            return Err(Refused::Connection(why));
-        }
-        let split = split_by_hash_key(core.view().require_uuid(stream)?, batch);
-        self.pending.start(session.id, r.correlation, split.parts.len(), split.part_of);
-        for (part, (number, batch)) in split.parts.into_iter().enumerate() {
-            let key = ShardKey { stream, number };
-            let part = Some(part as u16);
-            let home = home_core(key, self.cores);
-            if home == self.me {
-                let waiter = PutWaiter::new(session.id, r.correlation, part);
-                core.put_or_park(r.now, waiter, key, batch);
-            } else {
-                core.metrics.add(Counter::ForwardedRequests, 1);
-                self.forward_put(session, r.correlation, part, home, key, batch);
-            }
-        }
-        Ok(())
-    }
-
-    fn forward_put(
-        &mut self,
-        session: &Session,
-        correlation: u64,
-        part: Option<u16>,
-        to: CoreId,
-        shard: ShardKey,
-        batch: Vec<u8>,
-    ) {
-        let message = Message::Put { session: session.id, correlation, part, shard, batch };
-        self.outgoing.push(Outgoing { to, message });
     }
 
     fn get(
@@ -403,7 +353,7 @@ impl Sessions {
         }
     }
 
-    fn ask_catalog(
+    pub(super) fn ask_catalog(
         &mut self,
         session: &mut Session,
         correlation: u64,
@@ -428,7 +378,7 @@ fn fail(session: &mut Session, correlation: u64, error: &ApiError) {
     answer(session, Opcode::Error, correlation, |w| ErrorFrame::of(error, false).write(w));
 }
 
-fn answer(
+pub(super) fn answer(
     session: &mut Session,
     opcode: Opcode,
     correlation: u64,

@@ -4,15 +4,16 @@
 //! to be sent. Nothing here waits for anything.
 
 mod answer;
+mod control;
 mod dispatch;
 mod inbound;
 mod outbound;
-mod pending;
+mod queries;
 mod session;
 mod sessions;
 
 pub use session::Session;
-pub use sessions::{Outgoing, Sessions};
+pub use sessions::Sessions;
 
 #[cfg(test)]
 mod tests;

@@ -13,21 +13,11 @@ use crate::metrics::Counter;
 use crate::native::dispatch::Step;
 use crate::native::inbound::{Front, front};
 use crate::native::outbound::Flushed;
-use crate::native::pending::PendingPuts;
 use crate::native::session::Session;
 use crate::net::{Poller, Ready, Received, Socket, Token};
-use crate::service::{Core, Message};
+use crate::service::{Core, Message, Outgoing};
 use crate::wire::error::ErrorFrame;
 use crate::wire::frame::{Opcode, write_frame};
-
-/// A message for another core.
-#[derive(Debug)]
-pub struct Outgoing {
-    /// Which.
-    pub to: CoreId,
-    /// What.
-    pub message: Message,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -39,7 +29,6 @@ pub struct Sessions {
     places: Vec<Place>,
     free: Vec<u32>,
     scratch: Vec<u8>,
-    pub(super) pending: PendingPuts,
     dirty: Vec<u32>,
     stalled: Vec<u32>,
     permits_used: usize,
@@ -73,7 +62,6 @@ impl Sessions {
             places: Vec::new(),
             free: Vec::new(),
             scratch: vec![0; RECEIVE_BYTES],
-            pending: PendingPuts::default(),
             dirty: Vec::new(),
             stalled: Vec::new(),
             permits_used: 0,
@@ -456,7 +444,7 @@ impl Sessions {
     pub(super) fn close(&mut self, core: &mut Core, mut session: Box<Session>) {
         self.read_away(&session);
         self.release_permit(&mut session);
-        self.pending.forget(session.id);
+        core.forget_puts(session.id);
         for to in (0..self.cores).filter(|c| session.known_to & (1 << c) != 0).map(CoreId) {
             if to == self.me {
                 core.session_closed(session.id);

@@ -4,14 +4,10 @@ use std::os::fd::AsRawFd;
 
 use super::inbound::{Front, Inbound, front};
 use super::outbound::{Flushed, Outbound};
-use super::pending::PendingPuts;
-use crate::base::error::ErrorCode;
-use crate::base::ids::{CoreId, Seq, SessionId, ShardNumber};
 use crate::base::limits::FRAME_HEADER_BYTES;
 use crate::base::rng::SplitMix64;
 use crate::disk::dma::{Chunk, WriteBuf};
 use crate::net::Socket;
-use crate::wire::put::PutRun;
 use crate::wire::{FrameError, FrameHeader, Opcode};
 
 fn frame(opcode: Opcode, correlation: u64, payload: &[u8]) -> Vec<u8> {
@@ -20,10 +16,6 @@ fn frame(opcode: Opcode, correlation: u64, payload: &[u8]) -> Vec<u8> {
         w.bytes(payload);
     });
     bytes
-}
-
-fn session(index: u32) -> SessionId {
-    SessionId { core: CoreId(0), index, generation: 1 }
 }
 
 // ---- Inbound -----------------------------------------------------------------------------------
@@ -72,40 +64,6 @@ fn kept_bytes_come_back_without_those_that_were_used() {
     assert!(inbound.is_empty());
     inbound.keep(b"x");
     assert_eq!(inbound.bytes(), b"x");
-}
-
-// ---- Pending -----------------------------------------------------------------------------------
-
-#[test]
-fn a_put_in_parts_is_answered_when_the_last_part_is_done() {
-    let mut pending = PendingPuts::default();
-    let run = |shard, outcome| PutRun { shard: ShardNumber(shard), count: 1, outcome };
-    pending.start(session(1), 9, 3, vec![0, 1, 2]);
-    pending.start(session(2), 9, 1, vec![0]);
-    assert!(pending.contains(session(1), 9) && !pending.contains(session(1), 8));
-    let mut done = |session, part, outcome, message: &str| {
-        pending.done(session, 9, part, run(u32::from(part), outcome), message.to_owned())
-    };
-    let throttled = Err(ErrorCode::ProvisionedThroughputExceeded);
-    assert!(done(session(1), 2, throttled, "too fast").is_none());
-    assert!(done(session(1), 0, Ok(Seq(4)), "").is_none());
-    let whole = done(session(1), 1, throttled, "also too fast").unwrap();
-    let expected = [run(0, Ok(Seq(4))), run(1, throttled), run(2, throttled)];
-    assert_eq!(whole.runs, expected.map(Some), "in the order of the parts");
-    assert_eq!((whole.message.as_str(), whole.run_of), ("too fast", vec![0, 1, 2]));
-    assert!(!pending.contains(session(1), 9), "its correlation is free again");
-    assert!(pending.contains(session(2), 9), "each connection has its own");
-}
-
-#[test]
-fn parts_of_a_connection_that_has_gone_find_nothing() {
-    let mut pending = PendingPuts::default();
-    pending.start(session(1), 9, 1, vec![0]);
-    pending.start(session(2), 9, 1, vec![0]);
-    pending.forget(session(1));
-    let run = PutRun { shard: ShardNumber(0), count: 1, outcome: Ok(Seq(0)) };
-    assert!(pending.done(session(1), 9, 0, run, String::new()).is_none());
-    assert!(pending.done(session(2), 9, 0, run, String::new()).is_some());
 }
 
 // ---- Outbound ----------------------------------------------------------------------------------

@@ -32,6 +32,17 @@ impl ShardOut {
         ShardOut::shared(&ShardLimits { reads: 0, ..*limits }, now)
     }
 
+    /// The limits of all gets have changed; what was taken of them stays taken.
+    pub fn set_limits(&mut self, limits: &ShardLimits, now: Instant) {
+        self.bytes.set_limits(limits.out_bytes, limits.out_bytes, now);
+        self.reads.set_limits(limits.reads, limits.reads, now);
+    }
+
+    /// The same for one registered consumer.
+    pub fn set_consumer_limits(&mut self, limits: &ShardLimits, now: Instant) {
+        self.set_limits(&ShardLimits { reads: 0, ..*limits }, now);
+    }
+
     /// Takes one read, if one is left and the bytes are not in debt.
     #[must_use]
     pub fn try_start(&mut self, now: Instant) -> bool {

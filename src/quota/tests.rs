@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::stream::ShardLimits;
 
+mod rates;
+
 const MIB: u64 = 1024 * 1024;
 
 fn at(start: Instant, ms: u64) -> Instant {
@@ -117,15 +119,131 @@ fn a_shard_takes_large_records_in_a_burst_of_10_mib_as_on_aws() {
 }
 
 #[test]
+fn small_records_have_a_burst_of_a_second_and_then_their_rate() {
+    let t = Instant::now();
+    let mut shard = ShardIn::new(&ShardLimits::AWS, t);
+    assert!((0..4).all(|_| shard.try_take(t, 1, MIB / 4)));
+    assert!(!shard.try_take(t, 1, 1));
+    assert!(shard.try_take(at(t, 1), 1, MIB / 4), "on any credit");
+    assert!(!shard.try_take(at(t, 250), 1, 1), "and then in debt");
+    assert!(shard.try_take(at(t, 251), 1, 1));
+    let later = at(t, 60_000);
+    assert!((0..4).all(|_| shard.try_take(later, 1, MIB / 4)));
+    assert!(!shard.try_take(later, 1, 1), "a minute saved up no more");
+}
+
+#[test]
+fn a_large_record_does_not_keep_small_ones_waiting_once_it_is_paid_for() {
+    let t = Instant::now();
+    let mut shard = ShardIn::new(&ShardLimits::AWS, t);
+    assert!(shard.try_take(t, 1, 10 * MIB));
+    assert!(!shard.try_take(t, 1, 1000), "nothing is left");
+    assert!((1..100).all(|ms| shard.try_take(at(t, ms), 1, 1000)), "they go at their rate");
+}
+
+#[test]
 fn a_shard_takes_a_thousand_records_a_second_all_of_a_batch_or_none() {
     let t = Instant::now();
     let mut shard = ShardIn::new(&ShardLimits::AWS, t);
-    assert!(shard.try_take(t, 500, 500) && shard.try_take(t, 499, 499));
-    let untouched = 10 * MIB - 999;
-    assert!(!shard.try_take(t, 2, untouched), "one record is left");
-    assert!(shard.try_take(t, 1, untouched), "the refused batch took no bytes");
-    assert_eq!(shard.next_ready(t, 500, 0), at(t, 500));
-    assert_eq!(shard.next_ready(t, 500, MIB), at(t, 1000));
+    assert!(shard.try_take(t, 500, 500) && shard.try_take(t, 500, 500));
+    assert!(!shard.try_take(t, 1, 1));
+    assert_eq!(shard.next_ready(t, 500, 500), at(t, 1));
+    assert!(shard.try_take(at(t, 1), 500, 500), "a batch is taken on any credit");
+    assert!(!shard.try_take(at(t, 500), 1, 1), "and leaves a debt");
+    assert_eq!(shard.next_ready(at(t, 500), 1, 1), at(t, 501));
+    assert!(shard.try_take(at(t, 501), 1, 1));
+}
+
+#[test]
+fn a_refused_batch_takes_nothing() {
+    let t = Instant::now();
+    let mut shard = ShardIn::new(&ShardLimits::AWS, t);
+    assert!(shard.try_take(t, 1, 6 * MIB));
+    for _ in 0..100 {
+        assert!(!shard.try_take(t, 1, 5 * MIB));
+    }
+    assert!(shard.try_take(t, 1, 4 * MIB), "what is left is left");
+}
+
+#[test]
+fn credit_for_a_refused_take_is_kept_until_the_next_take() {
+    let t = Instant::now();
+    let mut bucket = TokenBucket::new(10, 10, t);
+    bucket.spend(t, 30);
+    bucket.keep(t, 40);
+    assert_eq!(bucket.available(at(t, 60_000)), 40);
+    bucket.spend(at(t, 60_000), 1);
+    assert_eq!(bucket.available(at(t, 60_001)), 10);
+}
+
+#[test]
+fn changed_limits_keep_what_was_taken() {
+    let t = Instant::now();
+    let mut bucket = TokenBucket::new(10, 30, t);
+    assert!(bucket.try_take(t, 10));
+    bucket.set_limits(20, 100, t);
+    assert_eq!((bucket.available(t), bucket.available(at(t, 1000))), (20, 40));
+    bucket.set_limits(20, 5, at(t, 1000));
+    assert_eq!(bucket.available(at(t, 1000)), 5, "no more than the new burst");
+    bucket.set_limits(0, 0, at(t, 1000));
+    assert!(bucket.try_take(at(t, 1000), u64::MAX));
+    bucket.set_limits(7, 0, at(t, 1000));
+    assert_eq!(bucket.available(at(t, 1000)), 7, "what had no limit starts full");
+}
+
+#[test]
+fn the_time_before_a_change_counts_at_the_old_rate() {
+    let t = Instant::now();
+    let mut bucket = TokenBucket::new(10, 100, t);
+    assert!(bucket.try_take(t, 100));
+    bucket.set_limits(1000, 1000, at(t, 2000));
+    assert_eq!(bucket.available(at(t, 2000)), 20);
+}
+
+#[test]
+fn a_debt_outlives_a_change_but_never_grows_into_ages() {
+    let t = Instant::now();
+    let mut bucket = TokenBucket::new(10, 10, t);
+    bucket.spend(t, 20);
+    bucket.set_limits(20, 20, t);
+    assert_eq!(bucket.next_ready(t, 1), at(t, 550), "10 of debt and 1 of credit at 20 a second");
+    bucket.spend(t, 1000);
+    bucket.set_limits(1, 1, t);
+    assert_eq!(bucket.next_ready(t, 1), at(t, 2000));
+}
+
+#[test]
+fn a_shard_follows_changed_limits_at_once() {
+    let t = Instant::now();
+    let mut shard = ShardIn::new(&ShardLimits::AWS, t);
+    assert!(shard.try_take(t, 1000, MIB));
+    assert!(!shard.try_take(t, 1, 1));
+    shard.set_limits(&ShardLimits::OFF, t);
+    assert!(shard.try_take(t, 500, 10 * MIB) && shard.try_take(t, 500, 10 * MIB));
+    shard.set_limits(&ShardLimits::AWS, t);
+    assert!(shard.try_take(t, 1, 9 * MIB) && shard.try_take(t, 999, MIB));
+    assert!(!shard.try_take(t, 1, 1));
+    let double = ShardLimits { in_records: 2000, ..ShardLimits::AWS };
+    shard.set_limits(&double, t);
+    assert!(!shard.try_take(t, 1, 1), "a change is no present");
+    assert!(shard.try_take(at(t, 1), 1, 1));
+    assert_eq!(shard.next_ready(at(t, 1), 1, 1), at(t, 1), "two records come in a millisecond");
+}
+
+#[test]
+fn a_shards_output_follows_changed_limits_at_once() {
+    let t = Instant::now();
+    let faster = ShardLimits { out_bytes: 4 * MIB, reads: 10, ..ShardLimits::AWS };
+    let mut out = ShardOut::shared(&ShardLimits::AWS, t);
+    assert!((0..5).all(|_| out.try_start(t)));
+    out.set_limits(&faster, t);
+    assert!(!out.try_start(t));
+    assert!(out.try_start(at(t, 100)), "10 reads a second");
+    let mut consumer = ShardOut::consumer(&ShardLimits::AWS, t);
+    consumer.spend(t, 2 * MIB);
+    consumer.set_consumer_limits(&faster, t);
+    assert_eq!(consumer.available(at(t, 500)), 2 * MIB);
+    assert!((0..1000).all(|_| consumer.try_start(at(t, 500))), "nobody counts pushes");
 }
 
 #[test]

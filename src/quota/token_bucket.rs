@@ -18,6 +18,8 @@ pub struct TokenBucket {
     full: i128,
     /// Tokens now, in billionths; below 0 is debt.
     level: i128,
+    /// Tokens that are kept, if they are more, until the next take; in billionths.
+    kept: i128,
     /// When `level` was right.
     at: Instant,
 }
@@ -28,7 +30,25 @@ impl TokenBucket {
     pub fn new(rate: u64, burst: u64, now: Instant) -> TokenBucket {
         let burst = if burst == 0 { rate } else { burst };
         let full = i128::from(burst) * TOKEN;
-        TokenBucket { rate, full, level: full, at: now }
+        TokenBucket { rate, full, level: full, kept: 0, at: now }
+    }
+
+    /// From now on another rate and burst. What is there stays, up to the new burst, and so does a
+    /// debt: more of it would be paid for ever at a rate that has become small.
+    pub fn set_limits(&mut self, rate: u64, burst: u64, now: Instant) {
+        self.refill(now);
+        let was_unlimited = self.rate == 0;
+        let new = TokenBucket::new(rate, burst, now);
+        let kept = self.level.clamp(-new.full, new.full);
+        let level = if was_unlimited { new.full } else { kept };
+        *self = TokenBucket { level, ..new };
+    }
+
+    /// Somebody was refused who will come again: until the next take up to `n` tokens are kept,
+    /// also above the burst, so that coming late costs no rate.
+    pub fn keep(&mut self, now: Instant, n: u64) {
+        self.refill(now);
+        self.kept = self.kept.max(i128::from(n) * TOKEN);
     }
 
     /// Takes `n` tokens if they are there, or if the bucket is full and can never hold `n`.
@@ -53,6 +73,7 @@ impl TokenBucket {
         self.refill(now);
         if self.rate > 0 {
             self.level -= i128::from(n) * TOKEN;
+            self.kept = 0;
         }
     }
 
@@ -62,7 +83,7 @@ impl TokenBucket {
         self.refill(now);
         match self.rate {
             0 => u64::MAX,
-            _ => u64::try_from(self.level.max(0) / TOKEN).expect("a burst has 64 bits"),
+            _ => u64::try_from(self.level.max(0) / TOKEN).expect("a level has 64 bits"),
         }
     }
 
@@ -89,7 +110,7 @@ impl TokenBucket {
         let Some(elapsed) = now.checked_duration_since(self.at) else { return };
         let nanos = i128::try_from(elapsed.as_nanos()).unwrap_or(i128::MAX);
         let credit = nanos.saturating_mul(i128::from(self.rate));
-        self.level = self.level.saturating_add(credit).min(self.full);
+        self.level = self.level.saturating_add(credit).min(self.full.max(self.kept));
         self.at = now;
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::base::clock::Now;
 use crate::disk::blocking as files;
 use crate::disk::dma::{DirectFile, WriteSync, blocking};
+use crate::log::layout;
 use crate::log::segment_writer::SegmentWrite;
 use crate::log::staging::ShardSlot;
 use crate::metrics::Histogram;
@@ -156,13 +157,24 @@ impl Behind {
         Ok(())
     }
 
-    /// Drops the files of a shard that is gone, and a directory that came back for them.
+    /// Drops the files of a shard that is gone, alone or with its stream, and a directory that came
+    /// back for them.
     async fn forget(&mut self, slot: ShardSlot, work: &Work) -> io::Result<()> {
         self.close(slot).await?;
-        let stream_dir = work.path().parent().and_then(Path::parent).map(Path::to_owned);
-        let stream_dir = stream_dir.expect("segments lie in their stream's directory");
-        if let Err(error) = blocking(move || files::remove_dir_all(&stream_dir)).await {
-            tracing::warn!(%error, "the next start removes the rest of a deleted stream");
+        let shard_dir = work.path().parent().expect("segments lie in a directory");
+        let stream_dir = shard_dir.parent().expect("shards lie in their stream's directory");
+        let has_stream = {
+            let domain = self.state.domain.borrow();
+            let view = domain.core.view();
+            let dir_of = |uuid| layout::stream_dir(&self.state.data_dir, uuid);
+            view.streams()
+                .iter()
+                .any(|stream| dir_of(stream.uuid) == stream_dir && stream.require_usable().is_ok())
+        };
+        let dir = if has_stream { shard_dir } else { stream_dir }.to_owned();
+        let removed = blocking(move || files::remove_dir_all(&dir));
+        if let Err(error) = removed.await {
+            tracing::warn!(%error, "the next start removes the rest of a shard that is gone");
         }
         Ok(())
     }

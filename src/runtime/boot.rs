@@ -64,15 +64,17 @@ pub fn boot(options: &ServerOptions, progress: &mut dyn Progress) -> Result<Boot
         accept_loss: options.accept_loss,
         clock: Now::read,
     };
-    let alive = |uuid| {
-        catalog.streams.values().any(|s| s.uuid == uuid && s.status != StreamStatus::Deleting)
-    };
-    let recovered = recover(dir, &lock, identity, &recover_options, &alive, progress)?;
+    let expected = catalog.expected(dir);
+    let recovered = recover(dir, &lock, identity, &recover_options, &expected, progress)?;
     finish_deletions(&mut store, &mut catalog)?;
+    for event in catalog.move_ends(&recovered.moved_ends) {
+        store.append(&event)?;
+        catalog.apply(&event);
+    }
     for core in (0..count).map(CoreId) {
         prepare_journal(dir, core, journal.files, journal.file_bytes, progress)?;
     }
-    save_indexes(options, &recovered)?;
+    recovered.save_indexes(dir)?;
     let cores = specs(options, count, &catalog, &recovered);
     Ok(Booted { lock, identity: recovered.identity, store, catalog, recovered, cores })
 }
@@ -94,33 +96,20 @@ fn finish_deletions(store: &mut FileStore, catalog: &mut State) -> Result<(), St
     Ok(())
 }
 
-/// Every segment is complete now; new records start new ones.
-fn save_indexes(options: &ServerOptions, recovered: &Recovered) -> Result<(), StartError> {
-    for shard in &recovered.shards {
-        let dir = layout::shard_dir(&options.data_dir, shard.shard);
-        for segment in shard.segments.iter().filter(|s| !s.sealed && !s.index.is_empty()) {
-            blocking::replace_file(
-                &layout::index_file(&dir, segment.base),
-                &segment.index.encode(),
-            )?;
-        }
-    }
-    Ok(())
-}
-
 fn specs(
     options: &ServerOptions,
     count: u16,
     catalog: &State,
     recovered: &Recovered,
 ) -> Vec<CoreSpec> {
-    let view = Arc::new(View::of(catalog, count));
+    let view = Arc::new(View::of(catalog, count, Arc::new(options.rules.clone())));
     let mut by_core: HashMap<CoreId, Vec<RecoveredShard>> = HashMap::new();
     for shard in &recovered.shards {
         let filled = shard.segments.iter().filter(|segment| !segment.index.is_empty());
         let found = RecoveredShard {
             key: shard.shard,
             segments: filled.map(|segment| segment.index.clone()).collect(),
+            end: shard.end,
             last_arrival: shard.last_arrival,
         };
         by_core.entry(home_core(shard.shard, count)).or_default().push(found);

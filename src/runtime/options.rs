@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::base::limits::{JOURNAL_FILE_BYTES, TAIL_BYTES};
-use crate::catalog::StoreError;
+use crate::catalog::{Rules, StoreError};
 use crate::disk::blocking::{DiskError, LockError};
 use crate::log::identity::IdentityError;
 use crate::log::recovery::RecoverError;
@@ -29,6 +29,8 @@ pub struct ServerOptions {
     pub spin: Duration,
     /// Start in spite of damage, without what it has destroyed.
     pub accept_loss: bool,
+    /// What holds for all streams.
+    pub rules: Rules,
 }
 
 impl ServerOptions {
@@ -43,6 +45,7 @@ impl ServerOptions {
             tail_bytes: TAIL_BYTES,
             spin: Duration::ZERO,
             accept_loss: false,
+            rules: Rules::default(),
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::runtime::options::{ServerOptions, StartError};
 use crate::runtime::pulse::{Heart, Pulse, pulsed};
 use crate::runtime::state::{CoreState, Domain, Phase, Shared, StopBell};
 use crate::runtime::{behind, control, host, reads, stop, turn};
-use crate::service::{Core, CoreSpec, Message};
+use crate::service::{Core, CoreSpec, Envelope};
 
 /// A server in this process.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub struct StartReport {
 struct CoreStart {
     spec: CoreSpec,
     listener: Listener,
-    mesh: Endpoint<Message>,
+    mesh: Endpoint<Envelope>,
     bell: StopBell,
     shared: Arc<Shared>,
     server: [u8; 16],
@@ -339,7 +339,7 @@ fn log_metrics(state: &CoreState) {
 fn assemble(
     spec: CoreSpec,
     listener: Listener,
-    mesh: Endpoint<Message>,
+    mesh: Endpoint<Envelope>,
     bell: StopBell,
     shared: Arc<Shared>,
     server: [u8; 16],
@@ -370,6 +370,10 @@ fn assemble(
         control: RefCell::default(),
         control_due: Notify::default(),
         control_busy: Cell::new(false),
+        upkeep_due: Cell::new(false),
+        drained: RefCell::default(),
+        loads: RefCell::default(),
+        early: RefCell::default(),
         installs: Cell::new((0, 0)),
         shared,
         bell,

@@ -1,7 +1,7 @@
 //! What the tasks of a core share.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::base::ids::{CoreId, Seq, ShardKey};
+use crate::base::stream::ShardLoad;
 use crate::fanout::ReadJob;
 use crate::mesh::Endpoint;
-use crate::native::{Outgoing, Sessions};
+use crate::native::Sessions;
 use crate::net::{Listener, Poller};
 use crate::runtime::notify::Notify;
-use crate::service::{ControlRequest, Core, Message};
+use crate::service::{ControlRequest, Core, Envelope, Outgoing};
 
 /// Everything of one core.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub struct CoreState {
     /// Its listener, until the stop.
     pub listener: RefCell<Option<Listener>>,
     /// Its end of the mesh.
-    pub mesh: Endpoint<Message>,
+    pub mesh: Endpoint<Envelope>,
     /// Something is staged, or room in the ring was made.
     pub commit_due: Notify,
     /// Write-behind may have work.
@@ -43,6 +45,14 @@ pub struct CoreState {
     pub control_due: Notify,
     /// One is being made: the stop waits for it.
     pub control_busy: Cell<bool>,
+    /// It is time to look after the streams, on core 0.
+    pub upkeep_due: Cell<bool>,
+    /// Ends of the shards that a reshard closes, on core 0.
+    pub drained: RefCell<HashMap<ShardKey, Seq>>,
+    /// What on-demand shards have taken in, on core 0.
+    pub loads: RefCell<Vec<(CoreId, Vec<ShardLoad>)>>,
+    /// Messages of cores that have a newer view already: they wait until this core has it too.
+    pub early: RefCell<VecDeque<Envelope>>,
     /// Cores that have installed the newest view, on core 0.
     pub installs: Cell<(u64, u16)>,
     /// What all cores share with whoever started them.

@@ -8,12 +8,16 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
+use crate::base::ids::CoreId;
 use crate::disk::blocking as files;
 use crate::disk::dma::blocking;
-use crate::runtime::state::{CoreState, Phase};
+use crate::runtime::state::{CoreState, Domain, Phase};
+use crate::service::{Message, Outgoing};
 
 /// Long polls and quotas are looked at this often.
 const TICK: Duration = Duration::from_millis(25);
+/// Loads are reported, and streams looked after, this often.
+const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 /// Expired segments are looked for this often.
 const RETENTION_EVERY: Duration = Duration::from_secs(5);
 /// A client that does not take its answers is given up after this.
@@ -22,6 +26,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// Ticks until the core is done.
 pub async fn tick(state: Rc<CoreState>) {
     let mut retention_due = Instant::now() + RETENTION_EVERY;
+    let mut upkeep_due = Instant::now() + UPKEEP_EVERY;
     let mut drain_until = None;
     while state.phase.get() < Phase::Done {
         glommio::timer::sleep(TICK).await;
@@ -29,6 +34,10 @@ pub async fn tick(state: Rc<CoreState>) {
         {
             let mut domain = state.domain.borrow_mut();
             domain.core.tick(now);
+            if now.mono >= upkeep_due {
+                upkeep_due = now.mono + UPKEEP_EVERY;
+                begin_upkeep(&state, &mut domain);
+            }
             state.finish_turn(&mut domain, now);
         }
         state.behind_due.notify();
@@ -38,6 +47,20 @@ pub async fn tick(state: Rc<CoreState>) {
         }
         state.listen_again();
         advance_stop(&state, now, &mut drain_until);
+    }
+}
+
+/// Tells core 0 what on-demand shards here have taken in, and core 0 that it is time to look at
+/// it.
+fn begin_upkeep(state: &CoreState, domain: &mut Domain) {
+    let core = state.mesh.core();
+    if let Some(loads) = domain.core.take_loads() {
+        let message = Message::Loads { core, loads };
+        domain.core.outgoing.push(Outgoing { to: CoreId(0), message });
+    }
+    if core == CoreId(0) && state.phase.get() == Phase::Serving {
+        state.upkeep_due.set(true);
+        state.control_due.notify();
     }
 }
 
@@ -63,7 +86,7 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
         Phase::Serving if state.is_stopping() => {
             state.listener.take();
             let mut domain = state.domain.borrow_mut();
-            let crate::runtime::state::Domain { core, sessions } = &mut *domain;
+            let Domain { core, sessions } = &mut *domain;
             // Readers first: they are told where to go on before their connections end.
             core.end_waiting(now);
             core.end_subscriptions(now);
@@ -81,7 +104,8 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
                 && !domain.core.is_parking()
                 && !state.control_busy.get()
                 && state.control.borrow().is_empty();
-            let drained = answered && idle && state.unsent.borrow().is_empty();
+            let mailed = state.unsent.borrow().is_empty() && state.early.borrow().is_empty();
+            let drained = answered && idle && mailed;
             if drained && !state.counted_drained.replace(true) {
                 state.shared.drained.fetch_add(1, Ordering::AcqRel);
             }

@@ -6,12 +6,12 @@ use crate::base::clock::Now;
 use crate::base::ids::CoreId;
 use crate::base::limits::CATCH_UP_READS_MAX;
 use crate::metrics::Counter;
-use crate::native::{Outgoing, Sessions};
 use crate::net::{Listener, Ready, Token};
 use crate::runtime::reads::start_read;
 use crate::runtime::state::{CoreState, Domain, Phase};
 use crate::service::core::PutWaiter;
-use crate::service::{Core, Message};
+use crate::service::{Core, Envelope, Message, Outgoing};
+use crate::wire::shards::ShardCounts;
 
 /// The listener's token.
 pub const LISTENER: Token = Token(0);
@@ -114,13 +114,29 @@ impl CoreState {
                     more = true;
                     break;
                 }
-                let Some(message) = self.mesh.receive(from) else { break };
+                let Some(envelope) = self.mesh.receive(from) else { break };
                 domain.core.metrics.add(Counter::MeshMessages, 1);
-                self.on_message(domain, now, message);
+                self.on_envelope(domain, now, envelope);
             }
         }
         if more {
             self.mesh.ring_self();
+        }
+    }
+
+    fn on_envelope(&self, domain: &mut Domain, now: Now, envelope: Envelope) {
+        if envelope.view > domain.core.view().version() {
+            // Its sender's later ones have that version at least: they stay in order.
+            self.early.borrow_mut().push_back(envelope);
+            return;
+        }
+        self.on_message(domain, now, envelope.message);
+    }
+
+    /// Looks at the messages that have waited for the view that was just installed.
+    fn take_early(&self, domain: &mut Domain, now: Now) {
+        for envelope in self.early.take() {
+            self.on_envelope(domain, now, envelope);
         }
     }
 
@@ -143,7 +159,7 @@ impl CoreState {
                 }
             }
             Message::PutDone { session, correlation, part, run, message } => {
-                sessions.put_part_done(session, correlation, part, run, message);
+                core.settle_put(session, correlation, part, run, message);
             }
             Message::Shard(request) => core.serve(now, request),
             Message::Frame { session, bytes } => sessions.frame(session, &bytes),
@@ -153,11 +169,25 @@ impl CoreState {
                 self.control.borrow_mut().push_back(request);
                 self.control_due.notify();
             }
+            Message::ControlDone { session, correlation, outcome } => {
+                sessions.control_done(session, correlation, &outcome);
+            }
             Message::ViewChanged(view) => {
                 let version = view.version();
                 core.install_view(now, view);
                 let message = Message::ViewInstalled { core: self.mesh.core(), version };
-                sessions.outgoing.push(Outgoing { to: CoreId(0), message });
+                core.outgoing.push(Outgoing { to: CoreId(0), message });
+                self.take_early(domain, now);
+            }
+            Message::Fence(shards) => core.fence(&shards),
+            Message::Drained { shard, end } => {
+                self.drained.borrow_mut().insert(shard, end);
+                self.control_due.notify();
+            }
+            Message::Loads { core, loads } => self.loads.borrow_mut().push((core, loads)),
+            Message::ShardStats { session, correlation, stream, after } => {
+                let counts = ShardCounts::page(core.shard_stats(now, stream), after);
+                sessions.shard_stats(session, correlation, &counts);
             }
             Message::ViewInstalled { version, .. } => {
                 let (newest, cores) = self.installs.get();
@@ -187,13 +217,13 @@ impl CoreState {
             }
         }
         self.start_reads(core);
-        self.send_mail(sessions);
         if core.has_dirty() {
             self.mesh.ring_self();
         }
         if !core.log.is_idle() {
             self.commit_due.notify();
         }
+        self.send_mail(domain);
     }
 
     fn resume_stalled(&self, domain: &mut Domain, now: Now) {
@@ -214,11 +244,14 @@ impl CoreState {
         }
     }
 
-    fn send_mail(&self, sessions: &mut Sessions) {
+    fn send_mail(&self, domain: &mut Domain) {
+        let Domain { core, sessions } = domain;
         let mut unsent = self.unsent.borrow_mut();
         unsent.extend(sessions.outgoing.drain(..));
+        unsent.extend(core.outgoing.drain(..));
+        let view = core.view().version();
         while let Some(Outgoing { to, message }) = unsent.pop_front() {
-            if let Err(message) = self.mesh.send(to, message) {
+            if let Err(Envelope { message, .. }) = self.mesh.send(to, Envelope { view, message }) {
                 unsent.push_front(Outgoing { to, message });
                 return;
             }

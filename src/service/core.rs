@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::base::clock::Now;
 use crate::base::error::ApiError;
-use crate::base::ids::{CoreId, Millis, SessionId, ShardKey, Term};
+use crate::base::ids::{CoreId, Millis, Seq, SessionId, ShardKey, Term};
 use crate::base::limits::UNFLUSHED_BYTES_MAX;
-use crate::catalog::View;
+use crate::catalog::{ShardView, StreamView, View};
 use crate::fanout::{Effects, GetRequest, Subscriptions};
 use crate::log::core_log::CoreLog;
 use crate::log::index::SegmentIndex;
@@ -17,7 +17,11 @@ use crate::log::segment_writer::SegmentWriter;
 use crate::log::staging::{ShardSlot, StagedBatch};
 use crate::metrics::CoreMetrics;
 use crate::security::iterator::IteratorKey;
-use crate::shard::{Segments, Shard};
+use crate::service::held::HeldPuts;
+use crate::service::message::{Message, Outgoing};
+use crate::service::pending::PendingPuts;
+use crate::service::reshard::Closing;
+use crate::shard::{Segments, Shard, ShardOf};
 
 /// What a core is started with.
 #[derive(Debug)]
@@ -45,8 +49,10 @@ pub struct CoreSpec {
 pub struct RecoveredShard {
     /// Which.
     pub key: ShardKey,
-    /// Oldest first, without gap.
+    /// Oldest first, without gap; none is empty.
     pub segments: Vec<SegmentIndex>,
+    /// Behind the last record; the next one gets it, also where no record is left.
+    pub end: Seq,
     /// When its newest record arrived.
     pub last_arrival: Millis,
 }
@@ -89,6 +95,15 @@ pub struct Core {
     pub(super) staged_waiters: Vec<PutWaiter>,
     pub(super) in_flight_waiters: Vec<PutWaiter>,
     pub(super) parked: VecDeque<ParkedPut>,
+    /// Puts for shards that are about to be closed.
+    pub(super) held: HeldPuts,
+    /// Puts of connections here whose records went to several shards.
+    pub(super) pending: PendingPuts,
+    pub(super) closing: Closing,
+    /// Counts puts that go to whichever shard: the next one's turn.
+    pub(super) turns: usize,
+    /// Messages for other cores. The runtime takes them.
+    pub outgoing: Vec<Outgoing>,
     pub(super) committed: Vec<StagedBatch>,
     pub(super) dirty: Vec<ShardSlot>,
     pub(super) unwritten_bytes: u64,
@@ -120,6 +135,11 @@ impl Core {
             staged_waiters: Vec::new(),
             in_flight_waiters: Vec::new(),
             parked: VecDeque::new(),
+            held: HeldPuts::default(),
+            pending: PendingPuts::default(),
+            closing: Closing::default(),
+            turns: 0,
+            outgoing: Vec::new(),
             committed: Vec::new(),
             dirty: Vec::new(),
             unwritten_bytes: 0,
@@ -151,31 +171,52 @@ impl Core {
         &self.view
     }
 
-    /// Opens every shard of the view that is at home here and not open yet.
-    pub(super) fn open_shards(
-        &mut self,
-        mut recovered: HashMap<ShardKey, RecoveredShard>,
-        now: Now,
-    ) {
+    /// Opens the shards of the view that are at home here, as recovery left them.
+    fn open_shards(&mut self, mut recovered: HashMap<ShardKey, RecoveredShard>, now: Now) {
         let view = self.view.clone();
-        for stream in view.streams() {
-            for shard in stream.shards.iter().filter(|shard| shard.home == self.me) {
-                let key = stream.key(shard.number);
-                if self.by_key.contains_key(&key) || stream.require_usable().is_err() {
-                    continue;
+        for stream in view.streams().iter().filter(|stream| stream.require_usable().is_ok()) {
+            for shard in stream.shards_at(self.me) {
+                let found = recovered.remove(&stream.key(shard.number));
+                let slot = self.open_shard(stream, shard, found, now);
+                if shard.closed.is_some() {
+                    let shard_of = self.shards[slot.0 as usize].as_mut().expect("just opened");
+                    // Where recovery found it: a stream that is not durable may have lost some.
+                    let end = shard_of.watermarks().durable;
+                    shard_of.close(end, stream.children(shard.number));
                 }
-                let found = recovered.remove(&key);
-                let (sealed, last_arrival) =
-                    found.map_or((Vec::new(), Millis(0)), |r| (r.segments, r.last_arrival));
-                let end = sealed.last().map_or(crate::base::ids::Seq::ZERO, SegmentIndex::end);
-                let writer = SegmentWriter::start(&self.data_dir, key, self.term, end);
-                let segments = Segments::new(sealed, writer);
-                let (name, options) = (&stream.name, stream.options);
-                let shard = Shard::new(key, name, options, self.term, segments, last_arrival, now);
-                self.by_key.insert(key, ShardSlot(self.shards.len() as u32));
-                self.shards.push(Some(shard));
             }
         }
+    }
+
+    /// Opens one shard.
+    pub(super) fn open_shard(
+        &mut self,
+        stream: &StreamView,
+        shard: &ShardView,
+        found: Option<RecoveredShard>,
+        now: Now,
+    ) -> ShardSlot {
+        let key = stream.key(shard.number);
+        let (sealed, end, last_arrival) = found
+            .map_or((Vec::new(), Seq::ZERO, Millis(0)), |r| (r.segments, r.end, r.last_arrival));
+        let writer = SegmentWriter::start(&self.data_dir, key, self.term, end);
+        let of = ShardOf {
+            key,
+            stream_name: &stream.name,
+            account: &self.view.rules().account,
+            options: stream.options,
+            retention_floor: stream.retention_floor,
+        };
+        let shard = Shard::new(of, self.term, Segments::new(sealed, writer), last_arrival, now);
+        let slot = ShardSlot(self.shards.len() as u32);
+        self.by_key.insert(key, slot);
+        self.shards.push(Some(shard));
+        slot
+    }
+
+    /// Posts a message for another core.
+    pub(super) fn send(&mut self, to: CoreId, message: Message) {
+        self.outgoing.push(Outgoing { to, message });
     }
 
     /// The slot of a shard at home here.
@@ -204,17 +245,5 @@ impl Core {
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.unwritten_bytes > UNFLUSHED_BYTES_MAX as u64
-    }
-
-    /// Number of shards at home here.
-    #[must_use]
-    pub fn shard_count(&self) -> usize {
-        self.by_key.len()
-    }
-
-    /// Number of open subscriptions to them.
-    #[must_use]
-    pub fn subscription_count(&self) -> usize {
-        self.subscriptions.len()
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::clock::Now;
-use crate::base::error::{ApiError, ErrorCode};
+use crate::base::error::ApiError;
 use crate::base::ids::{Millis, Seq, SessionId, ShardKey};
 use crate::base::limits::{CATCH_UP_READ_BYTES, LONG_POLL_MS_MAX, READ_BYTES_MAX};
 use crate::fanout::{Effect, GetRequest, ReadBatches, ReadJob, ReadPurpose, chunk_of};
@@ -46,12 +46,7 @@ impl Core {
             )));
         }
         let shard = self.shard_mut(slot).expect("an open slot has its shard");
-        if !shard.quota_out.try_start(now.mono) {
-            return Err(ApiError::new(
-                ErrorCode::ProvisionedThroughputExceeded,
-                format!("Rate exceeded for shard {}.", key.number),
-            ));
-        }
+        shard.admit_get(now)?;
         let marks = shard.watermarks();
         if from > marks.durable {
             return Err(ApiError::invalid("Invalid ShardIterator.".to_owned()));
@@ -79,7 +74,7 @@ impl Core {
         };
         match shard.source(request.from) {
             ReadSource::Tip if now.mono < request.deadline => self.waiting_gets.push(request),
-            ReadSource::Tip => self.answer_empty(&request, now),
+            ReadSource::Tip | ReadSource::End => self.answer_empty(&request, now),
             ReadSource::Tail => {
                 let cutoff = shard.retention_cutoff(now.wall);
                 match self.answer_from_tail(&request, cutoff, now) {
@@ -109,7 +104,9 @@ impl Core {
         while i < self.waiting_gets.len() {
             let request = &self.waiting_gets[i];
             let has_more = request.slot == slot
-                && self.shard(slot).is_none_or(|shard| request.from < shard.watermarks().durable);
+                && self.shard(slot).is_none_or(|shard| {
+                    request.from < shard.watermarks().durable || shard.is_closed()
+                });
             if has_more {
                 let request = self.waiting_gets.remove(i);
                 self.serve_get(request, now);
@@ -217,7 +214,16 @@ impl Core {
         let bytes: usize = self.effects.chunks(chunks).iter().map(|chunk| chunk.len()).sum();
         let shard = self.shard_mut(request.slot).expect("an answered get has its shard");
         shard.quota_out.spend(now.mono, bytes as u64);
-        let iterator = self.iterator(now, request.slot, end);
+        // At the end of a closed shard there is no next iterator, but children.
+        let children = match shard.source(end) {
+            ReadSource::End => Some(shard.children().to_vec()),
+            _ => None,
+        };
+        let iterator = match children {
+            None => Some(self.iterator(now, request.slot, end)),
+            Some(_) => None,
+        };
+        let children = children.unwrap_or_default();
         self.metrics.add(Counter::RecordsOut, end.since(first));
         self.metrics.add(Counter::BytesOut, bytes as u64);
         let (session, correlation) = (request.session, request.correlation);
@@ -225,6 +231,7 @@ impl Core {
             session,
             correlation,
             iterator,
+            children,
             behind_ms,
             first,
             end,

@@ -31,6 +31,7 @@ impl Core {
         position: Position,
     ) -> Result<(), ApiError> {
         let slot = self.slot(key)?;
+        self.shard_mut(slot).expect("an open slot has its shard").admit_iterator(now)?;
         let seek = SeekRequest { session, correlation, slot, subscribe: None };
         match self.find_position(now, slot, position, seek)? {
             Found::At(seq) => {

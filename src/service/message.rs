@@ -3,13 +3,37 @@
 use std::sync::Arc;
 
 use crate::base::error::ApiError;
-use crate::base::ids::{CoreId, SessionId, ShardKey};
-use crate::base::stream::{Position, StreamOptions};
+use crate::base::ids::{CoreId, Seq, SessionId, ShardKey, ShardNumber, StreamUuid};
+use crate::base::stream::{Position, ShardLoad, StreamOptions};
 use crate::catalog::View;
 use crate::fanout::NewSubscription;
 use crate::net::Socket;
 use crate::security::iterator::IteratorClaims;
+use crate::wire::account::AccountDescription;
+use crate::wire::alter::StreamChange;
+use crate::wire::consumers::ConsumerDescription;
 use crate::wire::put::PutRun;
+use crate::wire::reshard::{Reshard, Resharded};
+use crate::wire::streams::{StreamDescription, StreamSummary};
+
+/// A message for another core.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Which.
+    pub to: CoreId,
+    /// What.
+    pub message: Message,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+pub struct Envelope {
+    /// Version of the sender's view: the receiver looks at the message when it has that too, so
+    /// that neither knows of streams and shards that are new to the other.
+    pub view: u64,
+    /// What.
+    pub message: Message,
+}
 
 /// A message from one core to another.
 #[derive(Debug)]
@@ -70,6 +94,43 @@ pub enum Message {
     },
     /// A change of the catalog, for core 0.
     Control(ControlRequest),
+    /// What became of it, for the core of its connection.
+    ControlDone {
+        /// Who asked.
+        session: SessionId,
+        /// The request.
+        correlation: u64,
+        /// What became of it.
+        outcome: ControlOutcome,
+    },
+    /// The sender routes no more puts to these shards at home there: all that it has sent before
+    /// this are the last.
+    Fence(Vec<ShardKey>),
+    /// For core 0: a closing shard has made durable what it ever will.
+    Drained {
+        /// Which.
+        shard: ShardKey,
+        /// Behind its last record.
+        end: Seq,
+    },
+    /// For core 0: what on-demand shards at home there have taken in since the last report.
+    Loads {
+        /// From where.
+        core: CoreId,
+        /// Those that have taken in anything.
+        loads: Vec<ShardLoad>,
+    },
+    /// A connection asks what the shards of a stream at home there have counted.
+    ShardStats {
+        /// Who asked.
+        session: SessionId,
+        /// The request.
+        correlation: u64,
+        /// The stream.
+        stream: StreamUuid,
+        /// Behind this shard; `None` from the first.
+        after: Option<ShardNumber>,
+    },
     /// The catalog has changed.
     ViewChanged(Arc<View>),
     /// That core uses this version.
@@ -149,17 +210,88 @@ pub enum ControlOperation {
     Create {
         /// Name.
         name: String,
-        /// Number of shards.
+        /// Number of shards; 0 where the server chooses it.
         shards: u32,
         /// The rest.
         options: StreamOptions,
+        /// By key.
+        tags: Vec<(String, String)>,
     },
     /// A stream and its records go.
     Delete {
         /// Name.
         name: String,
+        /// Also when it has consumers.
+        with_consumers: bool,
+    },
+    /// Something that was chosen for a stream changes.
+    Alter {
+        /// Name.
+        name: String,
+        /// What.
+        change: StreamChange,
+    },
+    /// The shards of a stream change.
+    Reshard {
+        /// Name.
+        name: String,
+        /// How.
+        reshard: Reshard,
+    },
+    /// A new consumer.
+    Register {
+        /// Name of the stream.
+        stream: String,
+        /// Name of the consumer.
+        consumer: String,
+        /// By key.
+        tags: Vec<(String, String)>,
+    },
+    /// A consumer goes.
+    Deregister {
+        /// Name of the stream.
+        stream: String,
+        /// Name of the consumer.
+        consumer: String,
+    },
+    /// The tags of a consumer change.
+    TagConsumer {
+        /// Name of the stream.
+        stream: String,
+        /// Name of the consumer.
+        consumer: String,
+        /// Added or replaced.
+        add: Vec<(String, String)>,
+        /// Removed.
+        remove: Vec<String>,
+    },
+    /// The account's commitment begins or ends.
+    UpdateAccount {
+        /// Whether it shall hold.
+        commitment: bool,
     },
 }
 
-/// The answer to a change, from core 0 to the core of the connection.
-pub type ControlOutcome = Result<Arc<View>, ApiError>;
+/// What a change has brought, for the connection that asked for it.
+#[derive(Debug)]
+pub enum ControlAnswer {
+    /// The stream exists.
+    Created(Box<StreamDescription>),
+    /// The stream is being removed.
+    Deleted,
+    /// The stream as it is now.
+    Altered(Box<StreamSummary>),
+    /// The shards have changed.
+    Resharded(Box<Resharded>),
+    /// The consumer exists.
+    Registered(Box<ConsumerDescription>),
+    /// The consumer is gone.
+    Deregistered,
+    /// Its tags are changed.
+    ConsumerTagged,
+    /// The account as it is now.
+    Account(Box<AccountDescription>),
+}
+
+/// The outcome of a change.
+pub type ControlOutcome = Result<ControlAnswer, ApiError>;

@@ -7,16 +7,23 @@ pub mod advance;
 pub mod core;
 pub mod get;
 pub mod get_iterator;
+mod held;
 pub mod message;
+mod pending;
 pub mod put_records;
 pub mod reads;
+pub mod reshard;
 pub mod split;
+pub mod stats;
 pub mod subscribe;
 pub mod view_change;
 pub mod write_behind;
 
 pub use core::{Core, CoreSpec};
-pub use message::{ControlOperation, ControlRequest, Message, ShardOperation, ShardRequest};
+pub use message::{
+    ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Envelope, Message, Outgoing,
+    ShardOperation, ShardRequest,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,55 +1,178 @@
-//! Put: admit, sequence, stage. The answer follows when the batch is durable.
+//! Put: route, admit, sequence, stage. The answer follows when the records are durable.
 
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
-use crate::base::ids::{SessionId, ShardKey, ShardNumber, StreamUuid};
-use crate::base::stream::Durability;
+use crate::base::ids::{CoreId, SessionId, ShardKey, ShardNumber, StreamUuid};
+use crate::base::limits::HELD_BYTES_MAX;
+use crate::base::stream::{Distribution, Durability};
 use crate::catalog::StreamView;
 use crate::fanout::Effect;
 use crate::log::staging::Full;
 use crate::metrics::Counter;
 use crate::record::BatchView;
 use crate::service::core::{Core, ParkedPut, PutWaiter};
+use crate::service::held::HeldPut;
+use crate::service::message::Message;
+use crate::service::split::{Split, split_by_hash_key, split_evenly};
 use crate::wire::put::PutRun;
+
+/// A put as a connection asks for it.
+#[derive(Clone, Copy, Debug)]
+pub struct PutRequest<'a> {
+    /// Who asks.
+    pub session: SessionId,
+    /// The request.
+    pub correlation: u64,
+    /// The stream.
+    pub stream: StreamUuid,
+    /// The shard of all records, or [`ShardNumber::ANY`].
+    pub shard: ShardNumber,
+    /// Version of the map by which the client chose the shard.
+    pub map_version: u64,
+    /// The records.
+    pub batch: &'a BatchView<'a>,
+}
+
+/// A shard as the way to it needs it.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    shard: ShardKey,
+    home: CoreId,
+    closing: bool,
+}
+
+impl Target {
+    fn of(stream: &StreamView, shard: ShardNumber) -> Target {
+        let known = stream.shard(shard).expect("a route leads to a shard");
+        Target { shard: stream.key(shard), home: known.home, closing: known.closing }
+    }
+}
 
 /// Where the records of a put go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+enum Route {
     /// All to one shard.
     One(ShardNumber),
     /// Each by its hash key.
     ByHashKey,
+    /// Anywhere, evenly.
+    Evenly,
 }
 
 impl Core {
-    /// Decides how a put is routed, and checks what holds for the whole stream.
-    ///
-    /// A client that routes by an old shard map is not refused: its records are routed again.
-    pub fn route_put(
-        &self,
-        stream: StreamUuid,
-        shard: ShardNumber,
-        map_version: u64,
-        batch: &BatchView<'_>,
-    ) -> Result<Route, ApiError> {
+    /// Takes a put that came in on this core, for whichever shards it is. The caller has seen that
+    /// there is room ([`Core::has_room`]). Without an error the answer comes as an effect.
+    pub fn submit_put(&mut self, now: Now, request: &PutRequest<'_>) -> Result<(), ApiError> {
+        let PutRequest { session, correlation, stream, batch, .. } = *request;
         let view = self.view.require_uuid(stream)?;
-        view.require_active()?;
-        if batch.record_bytes_max() > view.options.record_bytes_max {
-            return Err(ApiError::invalid(format!(
-                "a record of {} bytes (data and partition key) is above the {} bytes that stream \
-                 {} allows",
-                batch.record_bytes_max(),
-                view.options.record_bytes_max,
-                view.name
-            )));
-        }
-        if shard != ShardNumber::ANY {
-            let known = view.require_shard(shard)?;
-            if map_version == view.map_version && known.open {
-                return Ok(Route::One(shard));
+        match route_put(view, request)? {
+            Route::One(shard) => {
+                let target = Target::of(view, shard);
+                self.send_put(now, PutWaiter::new(session, correlation, None), target, batch);
+            }
+            route => {
+                if self.pending.contains(session, correlation) {
+                    return Err(ApiError::invalid(format!(
+                        "correlation {correlation} is in use by a put on its way"
+                    )));
+                }
+                let view = view.clone();
+                self.turns = self.turns.wrapping_add(1);
+                let Split { parts, part_of } = match route {
+                    Route::Evenly => split_evenly(&view, batch, self.turns),
+                    _ => split_by_hash_key(&view, batch),
+                };
+                self.pending.start(session, correlation, parts.len(), part_of);
+                for (part, (shard, batch)) in (0..).zip(parts) {
+                    let waiter = PutWaiter::new(session, correlation, Some(part));
+                    self.send_owned_put(now, waiter, Target::of(&view, shard), batch);
+                }
             }
         }
-        Ok(single_shard(view).map_or(Route::ByHashKey, Route::One))
+        Ok(())
+    }
+
+    /// Sends a batch to its shard. It is copied only where it must wait or travel.
+    fn send_put(&mut self, now: Now, waiter: PutWaiter, target: Target, batch: &BatchView<'_>) {
+        if target.home == self.me && !target.closing && self.parked.is_empty() {
+            self.stage(now, waiter, target.shard, batch);
+        } else {
+            self.send_owned_put(now, waiter, target, batch.bytes().to_vec());
+        }
+    }
+
+    fn send_owned_put(&mut self, now: Now, waiter: PutWaiter, target: Target, batch: Vec<u8>) {
+        let Target { shard, home, closing } = target;
+        if closing {
+            self.held.push(HeldPut { waiter, shard, batch });
+        } else if home == self.me {
+            self.put_or_park(now, waiter, shard, batch);
+        } else {
+            self.metrics.add(Counter::ForwardedRequests, 1);
+            let PutWaiter { session, correlation, part } = waiter;
+            let session = session.expect("a put on its way has its connection");
+            self.send(home, Message::Put { session, correlation, part, shard, batch });
+        }
+    }
+
+    /// Sends on what waited for shards to close, as far as they have, in the order in which it
+    /// came.
+    pub(super) fn release_held(&mut self, now: Now) {
+        if self.held.is_empty() {
+            return;
+        }
+        for HeldPut { waiter, shard, batch } in self.held.take() {
+            let view = self.view.clone();
+            let stream = match view.require_uuid(shard.stream) {
+                Ok(stream) if stream.require_usable().is_ok() => stream,
+                _ => {
+                    let error = view.rules().stream_not_found(&shard.stream.to_string());
+                    self.refuse_records(waiter, shard, &batch, &error);
+                    continue;
+                }
+            };
+            let open = stream.shard(shard.number).is_some_and(|known| known.is_open());
+            if open {
+                // Still closing: it goes on waiting. Not closed after all: it goes there.
+                self.send_owned_put(now, waiter, Target::of(stream, shard.number), batch);
+            } else {
+                self.send_divided(now, stream, waiter, shard, batch);
+            }
+        }
+    }
+
+    /// A batch whose shard has closed goes to the shards that have taken its place.
+    fn send_divided(
+        &mut self,
+        now: Now,
+        stream: &StreamView,
+        waiter: PutWaiter,
+        old: ShardKey,
+        batch: Vec<u8>,
+    ) {
+        let view = BatchView::check_client(&batch).expect("its core checked it");
+        let Split { mut parts, part_of } = split_by_hash_key(stream, &view);
+        if parts.len() == 1 {
+            let (shard, _) = parts.remove(0);
+            return self.send_owned_put(now, waiter, Target::of(stream, shard), batch);
+        }
+        let PutWaiter { session: Some(session), correlation, part } = waiter else { return };
+        let numbers = match part {
+            Some(part) => self.pending.divide(session, correlation, part, parts.len(), &part_of),
+            None if self.pending.contains(session, correlation) => {
+                let error = ApiError::invalid(format!("correlation {correlation} is in use twice"));
+                return self.refuse_records(waiter, old, &batch, &error);
+            }
+            None => {
+                self.pending.start(session, correlation, parts.len(), part_of);
+                Some((0..parts.len() as u16).collect())
+            }
+        };
+        // Nobody waits any more for a put whose connection has gone; none of it was stored.
+        for (part, (shard, batch)) in numbers.into_iter().flatten().zip(parts) {
+            let waiter = PutWaiter::new(session, correlation, Some(part));
+            self.send_owned_put(now, waiter, Target::of(stream, shard), batch);
+        }
     }
 
     /// Whether a batch of so many bytes can be taken now. If not, it waits where it is.
@@ -57,7 +180,10 @@ impl Core {
     pub fn has_room(&self, bytes: usize) -> bool {
         // What will be refused needs no room: it must not wait for a full disk to have some.
         self.refuses_puts()
-            || (self.parked.is_empty() && !self.is_behind() && self.log.has_room(bytes))
+            || (self.parked.is_empty()
+                && self.held.bytes() < HELD_BYTES_MAX
+                && !self.is_behind()
+                && self.log.has_room(bytes))
     }
 
     fn refuses_puts(&self) -> bool {
@@ -66,10 +192,15 @@ impl Core {
 
     /// Answers a put that came when nothing can be stored any more.
     pub fn refuse_put(&mut self, waiter: PutWaiter, key: ShardKey, batch: &[u8]) {
+        let error = ApiError::new(ErrorCode::ShuttingDown, "the server is stopping");
+        self.refuse_records(waiter, key, batch, &error);
+    }
+
+    /// Refuses all records of a batch.
+    fn refuse_records(&mut self, waiter: PutWaiter, key: ShardKey, batch: &[u8], error: &ApiError) {
         let count = BatchView::check_client(batch).map_or(0, |view| view.header().count);
-        let outcome = Err(ErrorCode::ShuttingDown);
-        let run = PutRun { shard: key.number, count, outcome };
-        self.put_done(waiter, run, "the server is stopping".to_owned());
+        let run = PutRun { shard: key.number, count, outcome: Err(error.code) };
+        self.put_done(waiter, run, error.message.clone());
     }
 
     /// Puts a checked batch into a shard at home here.
@@ -89,7 +220,8 @@ impl Core {
 
     /// Like [`Core::put`], for bytes that nobody else keeps: they wait here for room.
     pub fn put_or_park(&mut self, now: Now, waiter: PutWaiter, key: ShardKey, batch: Vec<u8>) {
-        if self.has_room(batch.len()) {
+        let takes = self.parked.is_empty() && !self.is_behind() && self.log.has_room(batch.len());
+        if takes || self.refuses_puts() {
             let view = BatchView::check_client(&batch).expect("its core checked it");
             self.stage(now, waiter, key, &view);
         } else {
@@ -161,9 +293,36 @@ impl Core {
         Ok(())
     }
 
+    /// Tells the core of the connection what became of a put or of a part of one.
     pub(super) fn put_done(&mut self, waiter: PutWaiter, run: PutRun, message: String) {
         let PutWaiter { session: Some(session), correlation, part } = waiter else { return };
-        self.effects.list.push(Effect::PutDone { session, correlation, part, run, message });
+        if session.core == self.me {
+            self.settle_put(session, correlation, part, run, message);
+        } else {
+            let done = Message::PutDone { session, correlation, part, run, message };
+            self.send(session.core, done);
+        }
+    }
+
+    /// A put of a connection here is done, or a part of one: the answer waits for all parts.
+    pub fn settle_put(
+        &mut self,
+        session: SessionId,
+        correlation: u64,
+        part: Option<u16>,
+        run: PutRun,
+        message: String,
+    ) {
+        let Some(part) = part else {
+            self.effects.list.push(Effect::PutDone { session, correlation, run, message });
+            return;
+        };
+        if let Some(whole) = self.pending.done(session, correlation, part, run, message) {
+            let runs = whole.runs.into_iter().map(|run| run.expect("all parts are done")).collect();
+            let (run_of, message) = (whole.run_of, whole.message);
+            let done = Effect::PutInPartsDone { session, correlation, runs, run_of, message };
+            self.effects.list.push(done);
+        }
     }
 }
 
@@ -175,9 +334,32 @@ impl PutWaiter {
     }
 }
 
-/// The only open shard, if there is just one: every key belongs to it.
-fn single_shard(view: &StreamView) -> Option<ShardNumber> {
-    let mut open = view.shards.iter().filter(|shard| shard.open);
-    let first = open.next()?;
-    open.next().is_none().then_some(first.number)
+/// Decides how a put is routed, and checks what holds for the whole stream.
+///
+/// A client that routes by an old shard map is not refused: its records are routed again.
+fn route_put(stream: &StreamView, request: &PutRequest<'_>) -> Result<Route, ApiError> {
+    let PutRequest { shard, map_version, batch, .. } = *request;
+    stream.require_usable()?;
+    if batch.record_bytes_max() > stream.options.record_bytes_max {
+        return Err(ApiError::invalid(format!(
+            "a record of {} bytes (data and partition key) is above the {} bytes that stream {} \
+             allows",
+            batch.record_bytes_max(),
+            stream.options.record_bytes_max,
+            stream.name
+        )));
+    }
+    if let Some(only) = stream.single_open_shard() {
+        return Ok(Route::One(only));
+    }
+    if stream.options.distribution == Distribution::Auto {
+        return Ok(Route::Evenly);
+    }
+    if shard != ShardNumber::ANY {
+        let known = stream.require_shard(shard)?;
+        if map_version == stream.map_version && known.is_open() {
+            return Ok(Route::One(shard));
+        }
+    }
+    Ok(Route::ByHashKey)
 }

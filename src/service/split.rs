@@ -2,7 +2,7 @@
 
 use crate::base::ids::ShardNumber;
 use crate::catalog::StreamView;
-use crate::record::{BatchBuilder, BatchView};
+use crate::record::{BatchBuilder, BatchView, RecordRef};
 
 /// The parts of a put, in the order in which their shards first occur.
 #[derive(Debug)]
@@ -16,10 +16,32 @@ pub struct Split {
 /// Splits a batch by the hash keys of its records. Records of one shard keep their order.
 #[must_use]
 pub fn split_by_hash_key(stream: &StreamView, batch: &BatchView<'_>) -> Split {
+    split_by(batch, |record| stream.route(record.hash_key()))
+}
+
+/// Deals the records of a batch out to the open shards in runs of about [`RUN_BYTES`], from the
+/// shard whose turn it is.
+#[must_use]
+pub fn split_evenly(stream: &StreamView, batch: &BatchView<'_>, turn: usize) -> Split {
+    let mut bytes = 0;
+    split_by(batch, |record| {
+        let run = bytes / RUN_BYTES;
+        bytes += record.quota_bytes();
+        stream.nth_open_shard(turn + run)
+    })
+}
+
+/// Small enough that the shards share a large put, large enough that a small one stays whole.
+const RUN_BYTES: usize = 16 * 1024;
+
+fn split_by(
+    batch: &BatchView<'_>,
+    mut shard_of: impl FnMut(&RecordRef<'_>) -> ShardNumber,
+) -> Split {
     let mut parts: Vec<(ShardNumber, BatchBuilder)> = Vec::new();
     let mut part_of = Vec::with_capacity(batch.header().count as usize);
     for record in batch.records() {
-        let shard = stream.route(record.hash_key());
+        let shard = shard_of(&record);
         let part = parts.iter().position(|(number, _)| *number == shard).unwrap_or_else(|| {
             parts.push((shard, BatchBuilder::new()));
             parts.len() - 1

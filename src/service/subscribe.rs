@@ -23,6 +23,9 @@ impl Core {
     ) -> Result<(), ApiError> {
         let slot = self.slot(key)?;
         check_consumer_name(&new.consumer)?;
+        self.view.require_uuid(key.stream)?.consumer(&new.consumer)?;
+        let shard = self.shard(slot).expect("an open slot has its shard");
+        self.subscriptions.check_guard(slot, shard, &new.consumer, now)?;
         if self.subscriptions.has(session, new.wire_id) {
             return Err(ApiError::invalid(format!(
                 "subscription {} is open on this connection already",
@@ -122,6 +125,11 @@ impl Core {
         self.waiting_gets.retain(|request| request.session != session);
     }
 
+    /// A connection of this core has gone: nobody waits for its puts any more.
+    pub fn forget_puts(&mut self, session: SessionId) {
+        self.pending.forget(session);
+    }
+
     /// A connection has enough to send, or takes more again.
     pub fn session_blocked(&mut self, session: SessionId, blocked: bool) {
         self.subscriptions.set_blocked(session, blocked, &mut self.dirty);
@@ -131,11 +139,13 @@ impl Core {
     pub fn finish_turn(&mut self, now: Now) {
         self.unpark(now);
         self.pump_dirty(now);
+        self.report_drained();
     }
 
     /// The regular look at what waits for time: long polls, and quotas that fill up again.
     pub fn tick(&mut self, now: Now) {
         self.expire_waiting(now);
+        self.subscriptions.forget_guards(now);
         let mut slots = std::mem::take(&mut self.dirty);
         self.subscriptions.slots(&mut slots);
         self.dirty = slots;

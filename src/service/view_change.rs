@@ -1,12 +1,11 @@
-//! The catalog has changed: shards appear and disappear.
+//! The catalog has changed: shards appear, close and disappear, and what was chosen changes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{SessionId, ShardKey};
-use crate::catalog::View;
+use crate::catalog::{StreamView, View};
 use crate::service::core::Core;
 use crate::service::get::GetLimits;
 use crate::service::message::{ShardOperation, ShardRequest};
@@ -14,22 +13,92 @@ use crate::service::message::{ShardOperation, ShardRequest};
 impl Core {
     /// Uses `view` from now on.
     pub fn install_view(&mut self, now: Now, view: Arc<View>) {
-        self.view = view;
-        self.open_shards(HashMap::new(), now);
-        let gone: Vec<ShardKey> = self
-            .by_key
-            .keys()
-            .filter(|key| self.view.by_uuid(key.stream).is_none_or(|s| s.require_usable().is_err()))
-            .copied()
-            .collect();
+        let old = std::mem::replace(&mut self.view, view.clone());
+        for before in old.streams() {
+            match view.by_uuid(before.uuid) {
+                Some(after) if Arc::ptr_eq(before, after) => {}
+                after => self.leave(before, after),
+            }
+        }
+        let mut fences = Vec::new();
+        for stream in view.streams() {
+            let before = old.by_uuid(stream.uuid);
+            if before.is_some_and(|before| Arc::ptr_eq(before, stream)) {
+                continue;
+            }
+            self.adopt(now, stream);
+            let closing = stream.shards.iter().filter(|shard| shard.closing);
+            let fresh = closing.filter(|shard| {
+                let known = before.and_then(|before| before.shard(shard.number));
+                !known.is_some_and(|known| known.closing)
+            });
+            fences.extend(fresh.map(|shard| (shard.home, stream.key(shard.number))));
+        }
+        self.send_fences(fences);
+        self.release_held(now);
+    }
+
+    /// What a stream had and has no more: shards, closing ones, consumers.
+    fn leave(&mut self, before: &StreamView, after: Option<&Arc<StreamView>>) {
+        let after = after.filter(|after| after.require_usable().is_ok());
+        let here = before.shards_at(self.me);
+        let (mut gone, mut settled) = (Vec::new(), Vec::new());
+        for shard in here {
+            let key = before.key(shard.number);
+            let known = after.and_then(|after| after.shard(shard.number));
+            if known.is_none() && self.by_key.contains_key(&key) {
+                gone.push(key);
+            }
+            if shard.closing && !known.is_some_and(|known| known.closing) {
+                settled.push(key);
+            }
+        }
+        self.forget_closing(&settled);
+        let is_deleted = after.is_none();
         for key in gone {
-            self.close_shard(key);
+            self.close_shard(key, is_deleted);
+        }
+        let Some(after) = after else { return };
+        let deregistered =
+            before.consumers.keys().filter(|name| !after.consumers.contains_key(*name));
+        for consumer in deregistered {
+            let text = format!("consumer {consumer} of stream {} was deregistered", before.name);
+            let error = ApiError::not_found(text);
+            self.subscriptions.end_consumer(before.uuid, consumer, &error, &mut self.effects);
         }
     }
 
-    fn close_shard(&mut self, key: ShardKey) {
+    /// What a stream has now: opens its new shards here, closes those that have an end.
+    fn adopt(&mut self, now: Now, stream: &StreamView) {
+        if stream.require_usable().is_err() {
+            return;
+        }
+        for shard in stream.shards_at(self.me) {
+            let key = stream.key(shard.number);
+            let slot = match self.by_key.get(&key) {
+                Some(&slot) => slot,
+                None => self.open_shard(stream, shard, None, now),
+            };
+            let open = self.shards[slot.0 as usize].as_mut().expect("an open slot has its shard");
+            if open.options().limits != stream.options.limits {
+                self.subscriptions.set_limits(slot, &stream.options.limits, now);
+            }
+            open.set_options(stream.options, stream.retention_floor, now);
+            if let Some(closed) = shard.closed
+                && !open.is_closed()
+            {
+                open.close(closed.end, stream.children(shard.number));
+                // Whoever waits for more is told that there is none.
+                self.dirty.push(slot);
+            }
+        }
+    }
+
+    /// Ends everything about a shard that is gone, with its stream or by itself.
+    fn close_shard(&mut self, key: ShardKey, with_stream: bool) {
         let slot = self.by_key.remove(&key).expect("it was just listed");
-        let error = ApiError::new(ErrorCode::ResourceNotFound, "the stream was deleted");
+        let why = if with_stream { "the stream was deleted" } else { "the shard has expired" };
+        let error = ApiError::new(ErrorCode::ResourceNotFound, why);
         self.subscriptions.end_shard(slot, &error, &mut self.effects);
         let waiting = std::mem::take(&mut self.waiting_gets);
         for request in waiting {

@@ -70,6 +70,12 @@ impl Segments {
         [layout::segment_file(dir, base), layout::index_file(dir, base)]
     }
 
+    /// Bytes of all segments.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.all().map(SegmentIndex::end_offset).sum()
+    }
+
     /// Number of sealed segments.
     #[must_use]
     pub fn sealed_len(&self) -> usize {

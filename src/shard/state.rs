@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{Millis, Seq, ShardKey, Term};
-use crate::base::stream::{Durability, StreamOptions};
+use crate::base::stream::{Durability, ShardLoad, StreamOptions};
 use crate::log::segment_writer::{MemoryBatch, SegmentWrite};
-use crate::quota::{ShardIn, ShardOut};
+use crate::quota::{ShardIn, ShardOut, TokenBucket};
 use crate::record::Stamp;
+use crate::shard::intake::Intake;
 use crate::shard::marks::Marks;
 use crate::shard::segments::{SegmentRead, Segments};
+use crate::wire::shards::{ChildShard, ShardStats};
 
 /// The four positions that order everything a shard does, all exclusive ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +36,36 @@ pub enum ReadSource {
     Tail,
     /// On disk.
     Segment(SegmentRead),
+    /// Never: the shard is closed, and this is behind its last record.
+    End,
+}
+
+/// What a shard is and what was chosen for it.
+#[derive(Clone, Copy, Debug)]
+pub struct ShardOf<'a> {
+    /// Its identity.
+    pub key: ShardKey,
+    /// Its stream, for error texts.
+    pub stream_name: &'a str,
+    /// The account, for error texts.
+    pub account: &'a str,
+    /// What was chosen.
+    pub options: StreamOptions,
+    /// Records that arrived before are gone.
+    pub retention_floor: Millis,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Shard {
     key: ShardKey,
-    stream_name: String,
+    /// What it says when it refuses.
+    throttled: Box<str>,
     options: StreamOptions,
+    retention_floor: Millis,
+    /// The shards that go on with its records, once it is closed.
+    children: Option<Box<[ChildShard]>>,
+    intake: Intake,
     term: Term,
     marks: Watermarks,
     last_arrival: Millis,
@@ -52,6 +76,8 @@ pub struct Shard {
     quota_in: ShardIn,
     /// What all gets together may take out.
     pub quota_out: ShardOut,
+    /// How often an iterator may be asked for.
+    quota_iterators: TokenBucket,
     sync_in_flight: bool,
 }
 
@@ -59,21 +85,27 @@ impl Shard {
     /// A shard that continues at `durable`, everything before it in `segments`.
     #[must_use]
     pub fn new(
-        key: ShardKey,
-        stream_name: &str,
-        options: StreamOptions,
+        of: ShardOf<'_>,
         term: Term,
         segments: Segments,
         last_arrival: Millis,
         now: Now,
     ) -> Shard {
+        let ShardOf { key, stream_name, account, options, retention_floor } = of;
+        let throttled = format!(
+            "Rate exceeded for shard {} in stream {stream_name} under account {account}.",
+            key.number
+        );
         let durable = segments.writer.written();
         let marks =
             Watermarks { trim: segments.first(), segment: durable, durable, staged: durable };
         Shard {
             key,
-            stream_name: stream_name.to_owned(),
+            throttled: throttled.into(),
             options,
+            retention_floor,
+            children: None,
+            intake: Intake::default(),
             term,
             marks,
             last_arrival,
@@ -82,6 +114,7 @@ impl Shard {
             journal_marks: Marks::default(),
             quota_in: ShardIn::new(&options.limits, now.mono),
             quota_out: ShardOut::shared(&options.limits, now.mono),
+            quota_iterators: TokenBucket::new(options.limits.reads, 0, now.mono),
             sync_in_flight: false,
         }
     }
@@ -127,16 +160,95 @@ impl Shard {
 
     /// Takes quota tokens for a batch.
     pub fn admit(&mut self, now: Now, records: u32, bytes: u32) -> Result<(), ApiError> {
+        if self.is_closed() {
+            // Cores stop sending before a shard closes; this is for whoever comes later.
+            return Err(ApiError::internal(format!(
+                "nothing was stored: shard {} has just been closed; send the records again",
+                self.key.number
+            )));
+        }
         if self.quota_in.try_take(now.mono, records, u64::from(bytes)) {
+            self.intake.took(now.mono, records, bytes);
             return Ok(());
         }
-        Err(ApiError::new(
-            ErrorCode::ProvisionedThroughputExceeded,
-            format!(
-                "Rate exceeded for shard {} in stream {} under account 000000000000.",
-                self.key.number, self.stream_name
-            ),
-        ))
+        self.intake.refused(records);
+        Err(self.throttled())
+    }
+
+    /// Takes the token of an iterator (AWS: 5 a second).
+    pub fn admit_iterator(&mut self, now: Now) -> Result<(), ApiError> {
+        if self.quota_iterators.try_take(now.mono, 1) { Ok(()) } else { Err(self.throttled()) }
+    }
+
+    /// Takes the tokens of a get.
+    pub fn admit_get(&mut self, now: Now) -> Result<(), ApiError> {
+        if self.quota_out.try_start(now.mono) { Ok(()) } else { Err(self.throttled()) }
+    }
+
+    /// The error for whoever exceeds a rate of this shard.
+    #[must_use]
+    pub fn throttled(&self) -> ApiError {
+        ApiError::new(ErrorCode::ProvisionedThroughputExceeded, &*self.throttled)
+    }
+
+    /// What was chosen has changed. What was already taken of a quota stays taken.
+    pub fn set_options(&mut self, options: StreamOptions, retention_floor: Millis, now: Now) {
+        if options.limits != self.options.limits {
+            self.quota_in.set_limits(&options.limits, now.mono);
+            self.quota_out.set_limits(&options.limits, now.mono);
+            self.quota_iterators.set_limits(options.limits.reads, 0, now.mono);
+        }
+        if options.mode != self.options.mode {
+            // What came before is no load of an on-demand stream.
+            let _ = self.take_load();
+        }
+        self.options = options;
+        self.retention_floor = retention_floor;
+    }
+
+    /// Takes no more records: all that it has are durable and end at `end`.
+    pub fn close(&mut self, end: Seq, children: Vec<ChildShard>) {
+        let m = &self.marks;
+        assert!(
+            m.staged == end && m.durable == end,
+            "{} closes at {end} and not where its records end: {m:?}",
+            self.key
+        );
+        self.children = Some(children.into());
+    }
+
+    /// Whether it takes no more records.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.children.is_some()
+    }
+
+    /// The shards that go on with its records; none while it is open.
+    #[must_use]
+    pub fn children(&self) -> &[ChildShard] {
+        self.children.as_deref().unwrap_or_default()
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn stats(&mut self, now: Now) -> ShardStats {
+        let (in_bytes_per_s, in_records_per_s) = self.intake.rates(now.mono);
+        ShardStats {
+            number: self.key.number,
+            trim: self.marks.trim,
+            end: self.marks.durable,
+            bytes: self.segments.bytes() + self.unwritten_bytes(),
+            in_bytes_per_s,
+            in_records_per_s,
+            throttled: self.intake.throttled(),
+            last_arrival: self.last_arrival,
+            subscriptions: 0,
+        }
+    }
+
+    /// What it has taken in since the last call; `None` for nothing.
+    pub fn take_load(&mut self) -> Option<ShardLoad> {
+        self.intake.take_load(self.key)
     }
 
     /// Gives the next `count` records their sequence and arrival time. They must be staged now.
@@ -179,7 +291,7 @@ impl Shard {
     #[must_use]
     pub fn source(&self, seq: Seq) -> ReadSource {
         if seq >= self.marks.durable {
-            return ReadSource::Tip;
+            return if self.is_closed() { ReadSource::End } else { ReadSource::Tip };
         }
         if self.tail.front().is_some_and(|first| first.base <= seq) {
             return ReadSource::Tail;
@@ -265,7 +377,8 @@ impl Shard {
     /// The time before which records are expired.
     #[must_use]
     pub fn retention_cutoff(&self, now: Millis) -> Millis {
-        Millis(now.0.saturating_sub(u64::from(self.options.retention_hours) * 3_600_000))
+        let retained = u64::from(self.options.retention_hours) * 3_600_000;
+        Millis(now.0.saturating_sub(retained)).max(self.retention_floor)
     }
 
     /// Drops a whole expired segment, if there is one: its base, for the files to be removed.

@@ -26,7 +26,14 @@ fn shard_with(options: StreamOptions, now: Now) -> Shard {
     let key = ShardKey { stream: StreamUuid([2; 16]), number: ShardNumber(3) };
     let writer = SegmentWriter::start(Path::new("/data"), key, Term(1), Seq::ZERO);
     let segments = Segments::new(Vec::new(), writer);
-    Shard::new(key, "orders", options, Term(1), segments, Millis(0), now)
+    let of = ShardOf {
+        key,
+        stream_name: "orders",
+        account: "000000000000",
+        options,
+        retention_floor: Millis(0),
+    };
+    Shard::new(of, Term(1), segments, Millis(0), now)
 }
 
 fn shard() -> Shard {
@@ -270,6 +277,7 @@ impl Model {
         let seq = Seq(rng.below(durable.0 + 10));
         match shard.source(seq) {
             ReadSource::Tip => assert!(seq >= durable),
+            ReadSource::End => panic!("it is open"),
             ReadSource::Tail => {
                 let batch = shard.tail_from(seq).next().expect("the tail has it");
                 assert!(batch.base <= seq && seq < batch.end());

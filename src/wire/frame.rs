@@ -36,12 +36,38 @@ pub enum Opcode {
     Credit = 12,
     /// Ends a subscription.
     Unsubscribe = 13,
+    /// Shards of a stream, filtered and paged.
+    ListShards = 14,
+    /// What a core has counted of its shards of a stream.
+    ShardStats = 15,
+    /// Changes what was chosen for a stream.
+    AlterStream = 16,
+    /// Splits, merges or scales the shards of a stream.
+    ReshardStream = 17,
+    /// Registers a consumer of a stream.
+    RegisterConsumer = 18,
+    /// Removes a consumer of a stream.
+    DeregisterConsumer = 19,
+    /// One consumer of a stream.
+    DescribeConsumer = 20,
+    /// Consumers of a stream, paged.
+    ListConsumers = 21,
+    /// Changes the tags of a consumer.
+    TagConsumer = 22,
+    /// Tags of a stream or of a consumer.
+    ListTags = 23,
+    /// Limits and settings of the account.
+    DescribeAccount = 24,
+    /// Changes the settings of the account.
+    UpdateAccount = 25,
     /// Server: records for a subscription.
     Push = 0x4001,
     /// Server: a subscription has ended.
     SubscriptionEnd = 0x4002,
     /// Server: the answer to a request that failed, or the reason for closing.
     Error = 0x4003,
+    /// Server: a subscription has come to the end of its closed shard.
+    ShardEnded = 0x4004,
     /// Answer to [`Opcode::Hello`].
     HelloAnswer = 0x8001,
     /// Answer to [`Opcode::Ping`].
@@ -66,11 +92,35 @@ pub enum Opcode {
     SubscribeAnswer = 0x800B,
     /// Answer to [`Opcode::Unsubscribe`].
     UnsubscribeAnswer = 0x800D,
+    /// Answer to [`Opcode::ListShards`].
+    ListShardsAnswer = 0x800E,
+    /// Answer to [`Opcode::ShardStats`].
+    ShardStatsAnswer = 0x800F,
+    /// Answer to [`Opcode::AlterStream`].
+    AlterStreamAnswer = 0x8010,
+    /// Answer to [`Opcode::ReshardStream`].
+    ReshardStreamAnswer = 0x8011,
+    /// Answer to [`Opcode::RegisterConsumer`].
+    RegisterConsumerAnswer = 0x8012,
+    /// Answer to [`Opcode::DeregisterConsumer`].
+    DeregisterConsumerAnswer = 0x8013,
+    /// Answer to [`Opcode::DescribeConsumer`].
+    DescribeConsumerAnswer = 0x8014,
+    /// Answer to [`Opcode::ListConsumers`].
+    ListConsumersAnswer = 0x8015,
+    /// Answer to [`Opcode::TagConsumer`].
+    TagConsumerAnswer = 0x8016,
+    /// Answer to [`Opcode::ListTags`].
+    ListTagsAnswer = 0x8017,
+    /// Answer to [`Opcode::DescribeAccount`].
+    DescribeAccountAnswer = 0x8018,
+    /// Answer to [`Opcode::UpdateAccount`].
+    UpdateAccountAnswer = 0x8019,
 }
 
 impl Opcode {
     /// Every opcode, for decoders and golden tests.
-    pub const ALL: [Opcode; 28] = {
+    pub const ALL: [Opcode; 53] = {
         use Opcode::*;
         [
             Hello,
@@ -86,9 +136,22 @@ impl Opcode {
             Subscribe,
             Credit,
             Unsubscribe,
+            ListShards,
+            ShardStats,
+            AlterStream,
+            ReshardStream,
+            RegisterConsumer,
+            DeregisterConsumer,
+            DescribeConsumer,
+            ListConsumers,
+            TagConsumer,
+            ListTags,
+            DescribeAccount,
+            UpdateAccount,
             Push,
             SubscriptionEnd,
             Error,
+            ShardEnded,
             HelloAnswer,
             PingAnswer,
             CreateStreamAnswer,
@@ -101,6 +164,18 @@ impl Opcode {
             GetAnswer,
             SubscribeAnswer,
             UnsubscribeAnswer,
+            ListShardsAnswer,
+            ShardStatsAnswer,
+            AlterStreamAnswer,
+            ReshardStreamAnswer,
+            RegisterConsumerAnswer,
+            DeregisterConsumerAnswer,
+            DescribeConsumerAnswer,
+            ListConsumersAnswer,
+            TagConsumerAnswer,
+            ListTagsAnswer,
+            DescribeAccountAnswer,
+            UpdateAccountAnswer,
         ]
     };
 
@@ -116,7 +191,13 @@ impl Opcode {
         match self {
             Opcode::Hello | Opcode::Credit | Opcode::Unsubscribe => 1024,
             Opcode::Ping | Opcode::PingAnswer => 4096,
-            Opcode::CreateStream | Opcode::DeleteStream | Opcode::DescribeStream => 4096,
+            Opcode::DeleteStream | Opcode::DescribeStream | Opcode::DeregisterConsumer => 4096,
+            Opcode::DescribeConsumer | Opcode::ListConsumers | Opcode::ListTags => 4096,
+            Opcode::ListShards | Opcode::ShardStats | Opcode::ReshardStream => 4096,
+            Opcode::DescribeAccount | Opcode::UpdateAccount => 4096,
+            // With up to 50 tags of 128 and 256 characters.
+            Opcode::CreateStream | Opcode::AlterStream => CHANGE_PAYLOAD_MAX,
+            Opcode::RegisterConsumer | Opcode::TagConsumer => CHANGE_PAYLOAD_MAX,
             Opcode::ListStreams | Opcode::ShardMap => 4096,
             Opcode::GetIterator | Opcode::Get | Opcode::Subscribe => 4096,
             Opcode::Put | Opcode::Push | Opcode::GetAnswer => FRAME_PAYLOAD_MAX,
@@ -124,6 +205,9 @@ impl Opcode {
         }
     }
 }
+
+/// Payload of a request that may carry tags.
+const CHANGE_PAYLOAD_MAX: usize = 128 * 1024;
 
 /// A decoded frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,9 @@ use crate::base::limits::PUT_RECORDS_MAX;
 /// Bytes in front of the batch.
 pub const PUT_PREFIX_BYTES: usize = 32;
 
+/// A run in an answer.
+const RUN_BYTES: usize = 20;
+
 /// A put. The batch is not decoded here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Put<'a> {
@@ -84,7 +87,7 @@ impl<'a> Decode<'a> for PutAnswer<'a> {
         if usize::from(runs_len) > PUT_RECORDS_MAX || usize::from(records) > PUT_RECORDS_MAX {
             return Err(DecodeError::Value("runs"));
         }
-        let mut runs = Vec::with_capacity(usize::from(runs_len));
+        let mut runs = Vec::with_capacity(usize::from(runs_len).min(r.remaining() / RUN_BYTES));
         for _ in 0..runs_len {
             let (shard, count) = (ShardNumber(r.u32("shard")?), r.u32("count")?);
             let (base, code) = (Seq(r.u64("base")?), r.u16("code")?);
@@ -95,7 +98,7 @@ impl<'a> Decode<'a> for PutAnswer<'a> {
             };
             runs.push(PutRun { shard, count, outcome });
         }
-        let mut run_of = Vec::with_capacity(usize::from(records));
+        let mut run_of = Vec::with_capacity(usize::from(records).min(r.remaining() / 2));
         for _ in 0..records {
             let run = r.u16("run of record")?;
             if run >= runs_len {

@@ -2,6 +2,7 @@
 
 use super::codec::{Decode, DecodeError, Reader, Writer};
 use super::position::{read_position, write_position};
+use super::shards::ChildShard;
 use crate::base::ids::{Seq, ShardNumber, StreamUuid};
 use crate::base::stream::Position;
 
@@ -66,7 +67,7 @@ impl<'a> Decode<'a> for Get<'a> {
 }
 
 /// Whole batches as they are stored; the records asked for are `first … end` (end exclusive).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GetAnswer<'a> {
     /// Continues behind `end`; empty when the shard is closed and read to its end.
     pub next_iterator: &'a [u8],
@@ -76,6 +77,8 @@ pub struct GetAnswer<'a> {
     pub first: Seq,
     /// Behind the last record that belongs to the answer.
     pub end: Seq,
+    /// Where the records go on, once a closed shard is read to its end; empty before that.
+    pub children: Vec<ChildShard>,
     /// Batches, one behind the other.
     pub batches: &'a [u8],
 }
@@ -84,6 +87,7 @@ impl GetAnswer<'_> {
     /// Writes everything in front of the batches.
     pub fn write_prefix(&self, w: &mut Writer<'_>) {
         w.blob(self.next_iterator).u64(self.behind_ms).u64(self.first.0).u64(self.end.0);
+        ChildShard::write_all(&self.children, w);
     }
 }
 
@@ -94,6 +98,7 @@ impl<'a> Decode<'a> for GetAnswer<'a> {
             behind_ms: r.u64("behind_ms")?,
             first: Seq(r.u64("first")?),
             end: Seq(r.u64("end")?),
+            children: ChildShard::read_all(r)?,
             batches: r.rest(),
         })
     }

@@ -1,20 +1,27 @@
-//! Streams: create, delete, describe, list, shard map.
+//! Streams: create, delete, describe, list.
 
+use super::alter::read_metrics;
 use super::codec::{Decode, DecodeError, Reader, Writer};
-use crate::base::ids::{CoreId, Millis, ShardNumber, StreamUuid};
-use crate::base::limits::STREAM_SHARDS_MAX;
-use crate::base::stream::{Durability, ShardLimits, StreamOptions, StreamStatus};
-use crate::record::{HashKey, HashRange};
+use super::shards::{
+    ShardDescription, read_optional_number, read_shards, write_optional_number, write_shards,
+};
+use super::tags::{read_tags, write_tags};
+use crate::base::ids::{Millis, ShardNumber, StreamUuid};
+use crate::base::stream::{
+    Distribution, Durability, ShardLimits, ShardMetrics, StreamMode, StreamOptions, StreamStatus,
+};
 
 /// Creates a stream. The answer is its [`StreamDescription`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateStream<'a> {
     /// 1 … 128 of `[a-zA-Z0-9_.-]`.
     pub name: &'a str,
-    /// Number of shards.
+    /// Number of shards; 0 where the server chooses it.
     pub shards: u32,
     /// The rest.
     pub options: StreamOptions,
+    /// Tags, by key.
+    pub tags: Vec<(String, String)>,
 }
 
 impl CreateStream<'_> {
@@ -22,6 +29,7 @@ impl CreateStream<'_> {
     pub fn write(&self, w: &mut Writer<'_>) {
         w.text(self.name).u32(self.shards);
         write_options(w, &self.options);
+        write_tags(w, &self.tags);
     }
 }
 
@@ -31,11 +39,64 @@ impl<'a> Decode<'a> for CreateStream<'a> {
             name: r.text("name")?,
             shards: r.u32("shards")?,
             options: read_options(r)?,
+            tags: read_tags(r)?,
         })
     }
 }
 
-/// Names a stream: the payload of delete, describe and shard map.
+/// Deletes a stream and its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeleteStream<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Also when it has registered consumers (AWS: `EnforceConsumerDeletion`).
+    pub with_consumers: bool,
+}
+
+impl DeleteStream<'_> {
+    /// Writes the payload.
+    pub fn write(&self, w: &mut Writer<'_>) {
+        w.text(self.name).u8(u8::from(self.with_consumers));
+    }
+}
+
+impl<'a> Decode<'a> for DeleteStream<'a> {
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(DeleteStream { name: r.text("name")?, with_consumers: r.flag("with_consumers")? })
+    }
+}
+
+/// Asks for everything about a stream, one page of its shards at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DescribeStream<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Shards behind this one; `None` starts at the first.
+    pub after: Option<ShardNumber>,
+    /// At most so many shards, 0 … 10,000. With 0 there is only the summary.
+    pub limit: u32,
+}
+
+impl DescribeStream<'_> {
+    /// Writes the payload.
+    pub fn write(&self, w: &mut Writer<'_>) {
+        w.text(self.name);
+        write_optional_number(w, self.after);
+        w.u32(self.limit);
+    }
+}
+
+impl<'a> Decode<'a> for DescribeStream<'a> {
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        Ok(DescribeStream {
+            name: r.text("name")?,
+            after: read_optional_number(r, "after")?,
+            limit: r.u32("limit")?,
+        })
+    }
+}
+
+/// Names a stream: the payload of a request for its shard map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamName<'a> {
     /// The name.
@@ -55,84 +116,33 @@ impl<'a> Decode<'a> for StreamName<'a> {
     }
 }
 
-/// A shard as clients see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShardDescription {
-    /// Its number.
-    pub number: ShardNumber,
-    /// Whether it takes records.
-    pub open: bool,
-    /// The core that owns it.
-    pub home: CoreId,
-    /// The hash keys that it owns.
-    pub range: HashRange,
-}
-
-/// A stream as clients see it.
+/// A stream as clients see it, with a page of its shards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamDescription {
-    /// Name.
-    pub name: String,
-    /// Identity.
-    pub uuid: StreamUuid,
-    /// State.
-    pub status: StreamStatus,
-    /// When it was created.
-    pub created: Millis,
-    /// What was chosen.
-    pub options: StreamOptions,
-    /// Grows with every change of the shards.
-    pub map_version: u64,
-    /// All shards, by number.
+    /// Everything but the shards.
+    pub summary: StreamSummary,
+    /// By number.
     pub shards: Vec<ShardDescription>,
+    /// Whether there are more behind the last.
+    pub more: bool,
 }
 
 impl StreamDescription {
     /// Writes the payload.
     pub fn write(&self, w: &mut Writer<'_>) {
-        w.text(&self.name).bytes(&self.uuid.0).u8(self.status as u8).u64(self.created.0);
-        write_options(w, &self.options);
-        write_shards(w, self.map_version, &self.shards);
+        self.summary.write(w);
+        write_shards(w, &self.shards);
+        w.u8(u8::from(self.more));
     }
 }
 
 impl Decode<'_> for StreamDescription {
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let name = r.text("name")?.to_owned();
-        let uuid = StreamUuid(r.array("uuid")?);
-        let status =
-            StreamStatus::from_wire(r.u8("status")?).ok_or(DecodeError::Value("status"))?;
-        let created = Millis(r.u64("created")?);
-        let options = read_options(r)?;
-        let (map_version, shards) = read_shards(r)?;
-        Ok(StreamDescription { name, uuid, status, created, options, map_version, shards })
-    }
-}
-
-/// The answer to a shard map request: what a client needs to route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardMap {
-    /// Identity of the stream.
-    pub stream: StreamUuid,
-    /// Grows with every change of the shards.
-    pub map_version: u64,
-    /// All shards, by number.
-    pub shards: Vec<ShardDescription>,
-}
-
-impl ShardMap {
-    /// Writes the payload.
-    pub fn write(&self, w: &mut Writer<'_>) {
-        w.bytes(&self.stream.0);
-        write_shards(w, self.map_version, &self.shards);
-    }
-}
-
-impl Decode<'_> for ShardMap {
-    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let stream = StreamUuid(r.array("stream")?);
-        let (map_version, shards) = read_shards(r)?;
-        Ok(ShardMap { stream, map_version, shards })
+        Ok(StreamDescription {
+            summary: StreamSummary::read(r)?,
+            shards: read_shards(r)?,
+            more: r.flag("more")?,
+        })
     }
 }
 
@@ -158,11 +168,13 @@ impl<'a> Decode<'a> for ListStreams<'a> {
     }
 }
 
-/// One line of a listing.
+/// A stream without its shards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamSummary {
     /// Name.
     pub name: String,
+    /// `arn:aws:kinesis:{region}:{account}:stream/{name}`.
+    pub arn: String,
     /// Identity.
     pub uuid: StreamUuid,
     /// State.
@@ -171,8 +183,41 @@ pub struct StreamSummary {
     pub created: Millis,
     /// What was chosen.
     pub options: StreamOptions,
+    /// Shard-level metrics that are switched on.
+    pub metrics: ShardMetrics,
     /// Open shards.
     pub open_shards: u32,
+    /// Registered consumers.
+    pub consumers: u32,
+    /// Grows with every change of the shards.
+    pub map_version: u64,
+}
+
+impl StreamSummary {
+    /// Writes the payload.
+    pub fn write(&self, w: &mut Writer<'_>) {
+        w.text(&self.name).text(&self.arn).bytes(&self.uuid.0);
+        w.u8(self.status as u8).u64(self.created.0);
+        write_options(w, &self.options);
+        w.u8(self.metrics.0).u32(self.open_shards).u32(self.consumers).u64(self.map_version);
+    }
+}
+
+impl Decode<'_> for StreamSummary {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(StreamSummary {
+            name: r.text("name")?.to_owned(),
+            arn: r.text("arn")?.to_owned(),
+            uuid: StreamUuid(r.array("uuid")?),
+            status: StreamStatus::from_wire(r.u8("status")?).ok_or(DecodeError::Value("status"))?,
+            created: Millis(r.u64("created")?),
+            options: read_options(r)?,
+            metrics: read_metrics(r)?,
+            open_shards: r.u32("open_shards")?,
+            consumers: r.u32("consumers")?,
+            map_version: r.u64("map_version")?,
+        })
+    }
 }
 
 /// The answer to a listing.
@@ -188,10 +233,8 @@ impl StreamList {
     /// Writes the payload.
     pub fn write(&self, w: &mut Writer<'_>) {
         w.u8(u8::from(self.more)).u32(self.streams.len() as u32);
-        for s in &self.streams {
-            w.text(&s.name).bytes(&s.uuid.0).u8(s.status as u8).u64(s.created.0);
-            write_options(w, &s.options);
-            w.u32(s.open_shards);
+        for summary in &self.streams {
+            summary.write(w);
         }
     }
 }
@@ -202,15 +245,7 @@ impl Decode<'_> for StreamList {
         let n = r.u32("streams")?;
         let mut streams = Vec::new();
         for _ in 0..n {
-            streams.push(StreamSummary {
-                name: r.text("name")?.to_owned(),
-                uuid: StreamUuid(r.array("uuid")?),
-                status: StreamStatus::from_wire(r.u8("status")?)
-                    .ok_or(DecodeError::Value("status"))?,
-                created: Millis(r.u64("created")?),
-                options: read_options(r)?,
-                open_shards: r.u32("open_shards")?,
-            });
+            streams.push(StreamSummary::read(r)?);
         }
         Ok(StreamList { more, streams })
     }
@@ -218,8 +253,8 @@ impl Decode<'_> for StreamList {
 
 fn write_options(w: &mut Writer<'_>, o: &StreamOptions) {
     w.u8(o.durability.to_wire()).u32(o.retention_hours).u32(o.record_bytes_max);
-    let l = &o.limits;
-    w.u64(l.in_bytes).u64(l.in_burst_bytes).u64(l.in_records).u64(l.out_bytes).u64(l.reads);
+    w.u8(o.mode as u8).u8(o.distribution as u8).u32(o.warm_mib);
+    write_limits(w, &o.limits);
 }
 
 fn read_options(r: &mut Reader<'_>) -> Result<StreamOptions, DecodeError> {
@@ -228,41 +263,24 @@ fn read_options(r: &mut Reader<'_>) -> Result<StreamOptions, DecodeError> {
             .ok_or(DecodeError::Value("durability"))?,
         retention_hours: r.u32("retention_hours")?,
         record_bytes_max: r.u32("record_bytes_max")?,
-        limits: ShardLimits {
-            in_bytes: r.u64("in_bytes")?,
-            in_burst_bytes: r.u64("in_burst_bytes")?,
-            in_records: r.u64("in_records")?,
-            out_bytes: r.u64("out_bytes")?,
-            reads: r.u64("reads")?,
-        },
+        mode: StreamMode::from_wire(r.u8("mode")?).ok_or(DecodeError::Value("mode"))?,
+        distribution: Distribution::from_wire(r.u8("distribution")?)
+            .ok_or(DecodeError::Value("distribution"))?,
+        warm_mib: r.u32("warm_mib")?,
+        limits: read_limits(r)?,
     })
 }
 
-fn write_shards(w: &mut Writer<'_>, map_version: u64, shards: &[ShardDescription]) {
-    w.u64(map_version).u32(shards.len() as u32);
-    for s in shards {
-        w.u32(s.number.0).u8(u8::from(s.open)).u8(0).u16(s.home.0);
-        w.u128(s.range.start.0).u128(s.range.end.0);
-    }
+pub(super) fn write_limits(w: &mut Writer<'_>, l: &ShardLimits) {
+    w.u64(l.in_bytes).u64(l.in_burst_bytes).u64(l.in_records).u64(l.out_bytes).u64(l.reads);
 }
 
-fn read_shards(r: &mut Reader<'_>) -> Result<(u64, Vec<ShardDescription>), DecodeError> {
-    let map_version = r.u64("map_version")?;
-    let n = r.u32("shards")? as usize;
-    if n > 2 * STREAM_SHARDS_MAX {
-        return Err(DecodeError::Value("shards"));
-    }
-    let mut shards = Vec::with_capacity(n);
-    for _ in 0..n {
-        let number = ShardNumber(r.u32("number")?);
-        let open = r.flag("open")?;
-        r.reserved(1)?;
-        shards.push(ShardDescription {
-            number,
-            open,
-            home: CoreId(r.u16("home")?),
-            range: HashRange { start: HashKey(r.u128("start")?), end: HashKey(r.u128("end")?) },
-        });
-    }
-    Ok((map_version, shards))
+pub(super) fn read_limits(r: &mut Reader<'_>) -> Result<ShardLimits, DecodeError> {
+    Ok(ShardLimits {
+        in_bytes: r.u64("in_bytes")?,
+        in_burst_bytes: r.u64("in_burst_bytes")?,
+        in_records: r.u64("in_records")?,
+        out_bytes: r.u64("out_bytes")?,
+        reads: r.u64("reads")?,
+    })
 }

@@ -2,6 +2,7 @@
 
 use super::codec::{Decode, DecodeError, Reader, Writer};
 use super::position::{read_position, write_position};
+use super::shards::ChildShard;
 use crate::base::error::ErrorCode;
 use crate::base::ids::{Seq, ShardNumber, StreamUuid};
 use crate::base::stream::Position;
@@ -167,6 +168,36 @@ impl<'a> Decode<'a> for SubscriptionEnd<'a> {
             continue_at: Seq(r.u64("continue_at")?),
             code: ErrorCode::from_wire(r.u16("code")?).ok_or(DecodeError::Value("code"))?,
             message: r.text("message")?,
+        })
+    }
+}
+
+/// The shard of a subscription is closed and all of its records were pushed: the subscription has
+/// ended, and the records go on in the children.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardEnded {
+    /// Which.
+    pub subscription: u32,
+    /// Behind the shard's last record.
+    pub end: Seq,
+    /// Where the records go on.
+    pub children: Vec<ChildShard>,
+}
+
+impl ShardEnded {
+    /// Writes the payload.
+    pub fn write(&self, w: &mut Writer<'_>) {
+        w.u32(self.subscription).u64(self.end.0);
+        ChildShard::write_all(&self.children, w);
+    }
+}
+
+impl Decode<'_> for ShardEnded {
+    fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(ShardEnded {
+            subscription: r.u32("subscription")?,
+            end: Seq(r.u64("end")?),
+            children: ChildShard::read_all(r)?,
         })
     }
 }

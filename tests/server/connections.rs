@@ -38,7 +38,7 @@ fn thousands_of_connections_are_all_answered_and_all_freed() {
     let mut clients: Vec<_> = (0..wanted).map(|_| connect(&addr, any)).collect();
     // All at once: every request is on its way before the first answer is looked at.
     for (i, client) in clients.iter_mut().enumerate() {
-        client.send_put(stream.uuid, ShardNumber(i as u32 % 2), 1, batch).unwrap();
+        client.send_put(stream.summary.uuid, ShardNumber(i as u32 % 2), 1, batch).unwrap();
     }
     for client in &mut clients {
         client.ping().unwrap();
@@ -52,7 +52,7 @@ fn thousands_of_connections_are_all_answered_and_all_freed() {
     println!("{wanted} connections: {} MiB", server.resident_bytes() >> 20);
     let mut stored = 0;
     for shard in [0, 1].map(ShardNumber) {
-        stored += crate::oracle::tip_of(&mut clients[0], stream.uuid, shard).0;
+        stored += crate::oracle::tip_of(&mut clients[0], stream.summary.uuid, shard).0;
     }
     assert_eq!(stored, wanted as u64);
     drop(clients);

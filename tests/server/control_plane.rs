@@ -7,6 +7,7 @@ use shardway::base::ids::{Seq, ShardNumber};
 use shardway::base::stream::{Durability, Position, StreamOptions, StreamStatus};
 use shardway::client::{Client, ClientError, Incoming};
 use shardway::record::BatchBuilder;
+use shardway::wire::streams::DeleteStream;
 use shardway::wire::subscribe::Subscribe;
 
 use crate::load::{Load, Shape, Wrote, wait_acked};
@@ -26,7 +27,7 @@ fn code<T: std::fmt::Debug>(result: Result<T, ClientError>) -> ErrorCode {
 fn wait_deleted(client: &mut Client, name: &str) {
     until("the end of a deletion", || match client.describe_stream(name) {
         Ok(stream) => {
-            assert_eq!(stream.status, StreamStatus::Deleting);
+            assert_eq!(stream.summary.status, StreamStatus::Deleting);
             false
         }
         refused => code(refused) == ErrorCode::ResourceNotFound,
@@ -46,10 +47,13 @@ fn a_stream_is_what_it_was_created_as_also_after_a_restart() {
         ..StreamOptions::default()
     };
     let made = client.create_stream("as-made", 3, options).unwrap();
-    assert_eq!((made.status, made.options, made.shards.len()), (StreamStatus::Active, options, 3));
+    assert_eq!(
+        (made.summary.status, made.summary.options, made.shards.len()),
+        (StreamStatus::Active, options, 3)
+    );
     assert_eq!(client.describe_stream("as-made").unwrap(), made);
     let map = client.shard_map("as-made").unwrap();
-    assert_eq!((map.stream, &map.shards), (made.uuid, &made.shards));
+    assert_eq!((map.stream, &map.shards), (made.summary.uuid, &made.shards));
     server.kill();
     let server = setup.start();
     assert_eq!(server.client().describe_stream("as-made").unwrap(), made);
@@ -124,19 +128,23 @@ fn a_stream_of_the_same_name_is_another_stream() {
     let mut builder = BatchBuilder::new();
     builder.push("k", None, b"old").unwrap();
     let batch = builder.finish();
-    client.put(old.uuid, SHARD, 1, batch).unwrap();
-    let iterator = client.get_iterator(old.uuid, SHARD, Position::TrimHorizon).unwrap();
+    client.put(old.summary.uuid, SHARD, 1, batch).unwrap();
+    let iterator = client.get_iterator(old.summary.uuid, SHARD, Position::TrimHorizon).unwrap();
     client.delete_stream("phoenix").unwrap();
     wait_deleted(&mut client, "phoenix");
     let new = client.create_stream("phoenix", 1, unlimited()).unwrap();
-    assert_ne!(old.uuid, new.uuid);
+    assert_ne!(old.summary.uuid, new.summary.uuid);
     assert_eq!(code(client.get(&iterator, 1, 1000, 0)), ErrorCode::ResourceNotFound);
-    assert_eq!(code(client.put(old.uuid, SHARD, 1, batch)), ErrorCode::ResourceNotFound);
+    assert_eq!(code(client.put(old.summary.uuid, SHARD, 1, batch)), ErrorCode::ResourceNotFound);
     let position = Position::TrimHorizon;
-    let refused = client.get_iterator(old.uuid, SHARD, position);
+    let refused = client.get_iterator(old.summary.uuid, SHARD, position);
     assert_eq!(code(refused), ErrorCode::ResourceNotFound);
-    assert_eq!(tip_of(&mut client, new.uuid, SHARD), Seq(0), "nothing of the old one is there");
-    let files = dir.path().join("data/streams").join(old.uuid.to_string());
+    assert_eq!(
+        tip_of(&mut client, new.summary.uuid, SHARD),
+        Seq(0),
+        "nothing of the old one is there"
+    );
+    let files = dir.path().join("data/streams").join(old.summary.uuid.to_string());
     assert!(!files.exists(), "the old one's files are gone");
 }
 
@@ -153,9 +161,10 @@ fn delete_in_use(round: u64, setup: &Setup, seed: u64) {
     };
     let writers: Vec<_> = (0..3).map(start).collect();
     let mut consumer = server.client();
+    crate::register(&mut consumer, stream.summary.uuid, "app");
     for (subscription, shard) in stream.shards.iter().enumerate() {
         let (shard, position) = (shard.number, Position::TrimHorizon);
-        let (subscription, stream) = (subscription as u32, stream.uuid);
+        let (subscription, stream) = (subscription as u32, stream.summary.uuid);
         let credit = if subscription == 0 { 1 } else { u64::MAX };
         let consumer_name = "app";
         let request =
@@ -163,7 +172,7 @@ fn delete_in_use(round: u64, setup: &Setup, seed: u64) {
         consumer.subscribe(request).unwrap();
     }
     wait_acked(&load.shared, (2 + round * 7) << 20, &writers);
-    client.delete_stream("busy").unwrap();
+    client.delete_stream_with(&DeleteStream { name: "busy", with_consumers: true }).unwrap();
     for writer in writers {
         let Wrote { error, .. } = writer.join().expect("a writer's own checks hold");
         // DELETING for a moment, then gone.
@@ -186,8 +195,8 @@ fn delete_in_use(round: u64, setup: &Setup, seed: u64) {
     }
     wait_deleted(&mut client, "busy");
     let next = client.create_stream("busy", 1, unlimited()).unwrap();
-    assert_ne!(next.uuid, stream.uuid);
-    client.delete_stream("busy").unwrap();
+    assert_ne!(next.summary.uuid, stream.summary.uuid);
+    client.delete_stream_with(&DeleteStream { name: "busy", with_consumers: true }).unwrap();
     wait_deleted(&mut client, "busy");
     assert!(!server.log().contains("ERROR"), "{}", server.log());
     server.stop_clean();
@@ -207,7 +216,7 @@ fn gets_that_wait_end_with_their_stream() {
     let dir = new_dir();
     let server = Setup::new(&dir.path().join("data")).start();
     let (mut reader, mut client) = (server.client(), server.client());
-    let stream = client.create_stream("short", 1, unlimited()).unwrap().uuid;
+    let stream = client.create_stream("short", 1, unlimited()).unwrap().summary.uuid;
     let iterator = reader.get_iterator(stream, SHARD, Position::Latest).unwrap();
     let waiting = reader.send_get(&iterator, 1, 1000, 30_000).unwrap();
     reader.ping().unwrap();
@@ -231,7 +240,7 @@ fn a_deletion_that_a_crash_cuts_short_is_finished_by_the_next_start() {
         builder.push("k", None, &vec![3; 500_000]).unwrap();
         let batch = builder.finish();
         for shard in [0, 1, 0, 1].map(ShardNumber) {
-            client.put(stream.uuid, shard, 1, batch).unwrap();
+            client.put(stream.summary.uuid, shard, 1, batch).unwrap();
         }
         client.delete_stream("brief").unwrap();
         if round % 2 == 0 {

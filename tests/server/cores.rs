@@ -35,7 +35,8 @@ fn load(server: &Server, stream: &StreamDescription, oracle: &mut Oracle, seed: 
 fn read_all(server: &Server, stream: &StreamDescription, oracle: &Oracle) -> Vec<Vec<Name>> {
     let mut client = server.client();
     let read = |shard| {
-        let names = read_names(&mut client, stream.uuid, ShardNumber(shard), &oracle.filler);
+        let names =
+            read_names(&mut client, stream.summary.uuid, ShardNumber(shard), &oracle.filler);
         oracle.verify(shard, &names);
         names
     };
@@ -64,7 +65,8 @@ fn move_between_cores(clean: bool, seed: u64) {
             }
         };
         for shard in &stream.shards {
-            let key = shardway::base::ids::ShardKey { stream: stream.uuid, number: shard.number };
+            let key =
+                shardway::base::ids::ShardKey { stream: stream.summary.uuid, number: shard.number };
             assert_eq!(shard.home, home_core(key, cores));
         }
         load(&server, &stream, &mut oracle, seed + step as u64 * 2);

@@ -97,7 +97,8 @@ impl Crashes {
         let mut client = server.client();
         for shard in 0..SHARDS {
             let number = ShardNumber(shard);
-            let names = read_names(&mut client, self.stream.uuid, number, &self.oracle.filler);
+            let names =
+                read_names(&mut client, self.stream.summary.uuid, number, &self.oracle.filler);
             self.oracle.verify(shard, &names);
         }
     }
@@ -129,7 +130,7 @@ fn every_acknowledged_record_survives_kill_nine_and_none_is_invented() {
         let setup = crashes.setup.clone().cores(cores);
         server = crashes.restart(&setup);
         crashes.verify(&server);
-        assert_eq!(server.client().describe_stream(&name).unwrap().uuid, made.uuid);
+        assert_eq!(server.client().describe_stream(&name).unwrap().summary.uuid, made.summary.uuid);
     }
     server.stop_clean();
     check_agrees(crashes.setup.data_dir());

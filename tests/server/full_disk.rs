@@ -94,7 +94,8 @@ impl Putter {
             (first..first + 10).map(|number| Name { writer: 0, shard: 0, number }).collect();
         batch_of(&mut self.builder, &self.filler, &names, &[40_000; 10]);
         let batch = self.builder.finish();
-        let answer = self.client.put(self.stream.uuid, SHARD, 1, batch).expect("it is answered");
+        let answer =
+            self.client.put(self.stream.summary.uuid, SHARD, 1, batch).expect("it is answered");
         match answer.runs[0].outcome {
             Ok(base) => {
                 let numbers = first..first + 10;
@@ -114,7 +115,7 @@ impl Putter {
     fn verify(&self, client: &mut Client) {
         let mut oracle = Oracle::new(self.filler.clone());
         oracle.learn(0, [(0, self.sent.clone())].into());
-        let names = read_names(client, self.stream.uuid, SHARD, &self.filler);
+        let names = read_names(client, self.stream.summary.uuid, SHARD, &self.filler);
         assert_eq!(names.len(), self.sent.acked.len(), "nothing refused was stored");
         oracle.verify(0, &names);
     }

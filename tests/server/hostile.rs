@@ -12,7 +12,7 @@ use shardway::wire::Opcode;
 use shardway::wire::frame::{FrameHeader, write_frame_with_body};
 use shardway::wire::hello::{ANY_CORE, Hello};
 use shardway::wire::put::Put;
-use shardway::wire::streams::{StreamDescription, StreamName};
+use shardway::wire::streams::{DescribeStream, StreamDescription};
 
 use crate::load::{Load, Shape, Wrote};
 use crate::oracle::{Filler, Oracle, read_names, seed};
@@ -61,7 +61,7 @@ impl Bystander {
         let mut client = self.server.client();
         for shard in 0..2 {
             let number = ShardNumber(shard);
-            let names = read_names(&mut client, self.stream.uuid, number, &oracle.filler);
+            let names = read_names(&mut client, self.stream.summary.uuid, number, &oracle.filler);
             oracle.verify(shard, &names);
         }
         self.server.stop_clean();
@@ -69,8 +69,12 @@ impl Bystander {
 }
 
 fn put_frame(stream: &StreamDescription, correlation: u64, batch: &[u8]) -> Vec<u8> {
-    let put =
-        Put { stream: stream.uuid, shard: ShardNumber(0), map_version: stream.map_version, batch };
+    let put = Put {
+        stream: stream.summary.uuid,
+        shard: ShardNumber(0),
+        map_version: stream.summary.map_version,
+        batch,
+    };
     let mut out = Vec::new();
     let prefix = |w: &mut shardway::wire::Writer<'_>| put.write_prefix(w);
     write_frame_with_body(&mut out, Opcode::Put, correlation, batch.len(), prefix);
@@ -202,7 +206,9 @@ fn a_damaged_batch_in_an_intact_frame_ends_its_connection_and_no_other() {
 fn frames_cut_at_every_byte_are_served_when_the_rest_comes() {
     let calm = Bystander::start(seed("cut frames"));
     let mut raw = Raw::connect(&calm.server.addr());
-    let name = frame(Opcode::DescribeStream, 2, |w| StreamName { name: "calm" }.write(w));
+    let name = frame(Opcode::DescribeStream, 2, |w| {
+        DescribeStream { name: "calm", after: None, limit: 1 }.write(w);
+    });
     let all = [hello(), name, put_frame(&calm.stream, 3, &small_batch())].concat();
     for byte in &all {
         raw.send(&[*byte]);
@@ -236,7 +242,7 @@ fn connections_that_end_or_stall_inside_a_frame_hold_nobody_up() {
     let mut builder = BatchBuilder::new();
     builder.push("key", None, &vec![1; 900_000]).unwrap();
     let mut client = calm.server.client_on(CoreId(0));
-    let answer = client.put(calm.stream.uuid, ShardNumber(1), 1, builder.finish());
+    let answer = client.put(calm.stream.summary.uuid, ShardNumber(1), 1, builder.finish());
     assert!(answer.is_ok_and(|a| a.is_stored()));
     drop(stalled);
     calm.server.client().ping().unwrap();
@@ -260,7 +266,7 @@ fn large_frames_that_never_arrive_do_not_take_all_room_for_ever() {
     for _ in 0..3 {
         builder.push("key", None, &vec![1; 900_000]).unwrap();
     }
-    let (batch, stream) = (builder.finish().to_vec(), calm.stream.uuid);
+    let (batch, stream) = (builder.finish().to_vec(), calm.stream.summary.uuid);
     let mut client = calm.server.client();
     let id = client.send_put(stream, ShardNumber(1), 1, &batch).unwrap();
     calm.assert_served();

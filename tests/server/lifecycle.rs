@@ -37,7 +37,7 @@ fn a_second_server_on_the_same_data_dir_is_refused_and_disturbs_nothing() {
     server.client().create_stream("here", 1, unlimited()).unwrap();
     // Its log goes beside the data dir: the second must not write over the first one's.
     assert_refused(&setup, "data");
-    assert_eq!(server.client().describe_stream("here").unwrap().name, "here");
+    assert_eq!(server.client().describe_stream("here").unwrap().summary.name, "here");
     server.stop_clean();
 }
 
@@ -153,7 +153,8 @@ fn sigterm_answers_what_is_in_flight_and_stores_exactly_what_it_acknowledged() {
     let mut stored = 0;
     for shard in 0..3 {
         let mut client = server.client();
-        let names = read_names(&mut client, stream.uuid, ShardNumber(shard), &oracle.filler);
+        let names =
+            read_names(&mut client, stream.summary.uuid, ShardNumber(shard), &oracle.filler);
         oracle.verify(shard, &names);
         stored += names.len() as u64;
     }
@@ -184,10 +185,10 @@ fn a_second_signal_stops_at_once() {
     builder.push("k", None, &vec![7; 900_000]).unwrap();
     let batch = builder.finish().to_vec();
     for _ in 0..8 {
-        deaf.put(stream.uuid, ShardNumber(0), stream.map_version, &batch).unwrap();
+        deaf.put(stream.summary.uuid, ShardNumber(0), stream.summary.map_version, &batch).unwrap();
     }
     let position = shardway::base::stream::Position::TrimHorizon;
-    let iterator = deaf.get_iterator(stream.uuid, ShardNumber(0), position).unwrap();
+    let iterator = deaf.get_iterator(stream.summary.uuid, ShardNumber(0), position).unwrap();
     for _ in 0..40 {
         deaf.send_get(&iterator, 1, 1 << 20, 0).unwrap();
     }
@@ -198,6 +199,6 @@ fn a_second_signal_stops_at_once() {
     // Unless the stop was quicker than the second signal.
     assert!([0, 128 + libc::SIGTERM].contains(&ended.code), "{ended:?}");
     let server = setup.start();
-    let tip = crate::oracle::tip_of(&mut server.client(), stream.uuid, ShardNumber(0));
+    let tip = crate::oracle::tip_of(&mut server.client(), stream.summary.uuid, ShardNumber(0));
     assert_eq!(tip.0, 8);
 }

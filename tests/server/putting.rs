@@ -19,7 +19,7 @@ use crate::unlimited;
 /// Key and data of all records of a shard, in order.
 fn stored(client: &mut Client, stream: &StreamDescription, shard: u32) -> Vec<(String, Vec<u8>)> {
     let mut records = Vec::new();
-    let (uuid, shard) = (stream.uuid, ShardNumber(shard));
+    let (uuid, shard) = (stream.summary.uuid, ShardNumber(shard));
     read_to_tip(client, uuid, shard, Position::TrimHorizon, |read| {
         assert_eq!(read.record.seq.0, records.len() as u64);
         records.push((read.record.partition_key.to_owned(), read.record.data.to_vec()));
@@ -28,7 +28,7 @@ fn stored(client: &mut Client, stream: &StreamDescription, shard: u32) -> Vec<(S
 }
 
 fn put_any(client: &mut Client, stream: &StreamDescription, batch: &[u8]) -> PutAnswer {
-    client.put(stream.uuid, ShardNumber::ANY, stream.map_version, batch).unwrap()
+    client.put(stream.summary.uuid, ShardNumber::ANY, stream.summary.map_version, batch).unwrap()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn puts_of_every_size_up_to_the_largest_are_stored_whole() {
             builder.push(&key, None, &data).unwrap();
             expected.push((key.clone(), data));
         }
-        let answer = client.put(stream.uuid, ShardNumber(0), 1, builder.finish()).unwrap();
+        let answer = client.put(stream.summary.uuid, ShardNumber(0), 1, builder.finish()).unwrap();
         assert!(answer.is_stored(), "{count} records of {bytes} bytes: {}", answer.message);
     }
     assert!(stored(&mut client, &stream, 0) == expected, "what is read is what was put");
@@ -73,7 +73,8 @@ fn a_record_above_the_maximum_of_its_stream_is_refused_with_its_size() {
     let mut builder = BatchBuilder::new();
     builder.push("key", None, &[0; 10]).unwrap();
     builder.push("key", None, &[0; 1998]).unwrap();
-    let refused = client.put(stream.uuid, ShardNumber::ANY, 1, builder.finish()).unwrap_err();
+    let refused =
+        client.put(stream.summary.uuid, ShardNumber::ANY, 1, builder.finish()).unwrap_err();
     let text = refused.to_string();
     assert!(text.starts_with("InvalidArgumentException") && text.contains("2001"), "{text}");
     builder.clear();
@@ -109,7 +110,7 @@ fn records_routed_by_the_server_keep_their_order_per_key_and_their_answers_match
         // An old version of the map makes the server route, too.
         let (shard, version) =
             if put % 2 == 0 { (ShardNumber::ANY, 1) } else { (ShardNumber(3), 0) };
-        let id = client.send_put(stream.uuid, shard, version, builder.finish()).unwrap();
+        let id = client.send_put(stream.summary.uuid, shard, version, builder.finish()).unwrap();
         open.insert(id, batch);
     }
     while !open.is_empty() {
@@ -146,8 +147,8 @@ fn forwarded(server: &Server, stream: &StreamDescription, core: u16, first: u64)
         let mut builder = BatchBuilder::new();
         builder.push(&format!("from-{core}"), None, &number.to_be_bytes()).unwrap();
         let batch = builder.finish();
-        let version = stream.map_version;
-        let id = client.send_put(stream.uuid, ShardNumber(shard), version, batch).unwrap();
+        let version = stream.summary.map_version;
+        let id = client.send_put(stream.summary.uuid, ShardNumber(shard), version, batch).unwrap();
         open.insert(id, (shard, number));
     }
     let mut last: BTreeMap<u32, (u64, Seq)> = BTreeMap::new();
@@ -193,7 +194,7 @@ fn requests_to_the_wrong_core_are_forwarded_and_answered_in_order() {
 fn put_patiently(client: &mut Client, stream: &StreamDescription, shard: u32, batch: &[u8]) -> u32 {
     let (deadline, mut refused, mut pause) = (Instant::now() + HANG, 0, Duration::from_millis(5));
     loop {
-        let answer = client.put(stream.uuid, ShardNumber(shard), 1, batch).unwrap();
+        let answer = client.put(stream.summary.uuid, ShardNumber(shard), 1, batch).unwrap();
         match answer.runs[0].outcome {
             Ok(_) => return refused,
             Err(code) => {
@@ -230,7 +231,8 @@ fn limits_throttle_by_shard_and_patience_brings_everything_in_in_order() {
     let seconds = started.elapsed().as_secs_f64();
     assert!(seconds > 1.0, "1,000 at once and 1,000 a second: not within {seconds} s");
     // Reading is limited as well; one get brings all.
-    let from = client.get_iterator(stream.uuid, ShardNumber(1), Position::TrimHorizon).unwrap();
+    let from =
+        client.get_iterator(stream.summary.uuid, ShardNumber(1), Position::TrimHorizon).unwrap();
     let fetched = client.get(&from, 10_000, 1 << 20, 0).unwrap();
     let mut numbers = Vec::new();
     let collect = |read: shardway::client::ReadRecord<'_>| {

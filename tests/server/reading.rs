@@ -32,7 +32,7 @@ impl Library {
         let stream = server.client().create_stream("books", 1, unlimited()).unwrap();
         for part in 0..3 {
             // 30 MiB each: the first records are nowhere but in segments, the last in memory.
-            fill(&mut server.client(), stream.uuid, part * 300, 300);
+            fill(&mut server.client(), stream.summary.uuid, part * 300, 300);
             if part < 2 {
                 server.stop_clean();
                 server = setup.start();
@@ -40,7 +40,7 @@ impl Library {
         }
         let mut client = server.client();
         let mut arrivals = Vec::new();
-        read_to_tip(&mut client, stream.uuid, SHARD, Position::TrimHorizon, |read| {
+        read_to_tip(&mut client, stream.summary.uuid, SHARD, Position::TrimHorizon, |read| {
             assert_eq!(read.record.seq.0, arrivals.len() as u64);
             assert_eq!(read.record.data[..8], read.record.seq.0.to_be_bytes());
             arrivals.push(read.arrival);
@@ -51,7 +51,7 @@ impl Library {
 
     /// The first sequence that a get from there brings.
     fn first(&mut self, position: Position) -> Result<Seq, ClientError> {
-        let iterator = self.client.get_iterator(self.stream.uuid, SHARD, position)?;
+        let iterator = self.client.get_iterator(self.stream.summary.uuid, SHARD, position)?;
         Ok(self.client.get(&iterator, 1, 1 << 20, 0)?.first)
     }
 }
@@ -106,7 +106,7 @@ fn a_timestamp_finds_the_first_record_of_its_time_wherever_that_lies() {
 #[test]
 fn a_get_keeps_to_its_limits_and_its_iterator_goes_on_behind_them() {
     let mut library = Library::new();
-    let (stream, client) = (library.stream.uuid, &mut library.client);
+    let (stream, client) = (library.stream.summary.uuid, &mut library.client);
     for from in [0, 595, 880] {
         let position = Position::AtSequence(Seq(from));
         let iterator = client.get_iterator(stream, SHARD, position).unwrap();
@@ -142,10 +142,10 @@ fn a_get_inside_a_batch_starts_and_ends_inside_it() {
     for number in 0..100u64 {
         builder.push("k", None, &number.to_be_bytes()).unwrap();
     }
-    client.put(stream.uuid, SHARD, 1, builder.finish()).unwrap();
+    client.put(stream.summary.uuid, SHARD, 1, builder.finish()).unwrap();
     let check = |client: &mut Client| {
         let position = Position::AtSequence(Seq(42));
-        let iterator = client.get_iterator(stream.uuid, SHARD, position).unwrap();
+        let iterator = client.get_iterator(stream.summary.uuid, SHARD, position).unwrap();
         let fetched = client.get(&iterator, 5, 1 << 20, 0).unwrap();
         let mut numbers = Vec::new();
         let each = |r: shardway::client::ReadRecord<'_>| numbers.push(r.record.seq.0);
@@ -165,7 +165,7 @@ fn a_long_poll_ends_with_the_record_or_with_its_wait() {
     let server = Setup::new(&dir.path().join("data")).start();
     let (mut reader, mut writer) = (server.client(), server.client());
     let stream = writer.create_stream("poll", 1, unlimited()).unwrap();
-    let iterator = reader.get_iterator(stream.uuid, SHARD, Position::Latest).unwrap();
+    let iterator = reader.get_iterator(stream.summary.uuid, SHARD, Position::Latest).unwrap();
     let started = Instant::now();
     let empty = reader.get(&iterator, 10, 1 << 20, 300).unwrap();
     assert!(empty.batches.is_empty() && empty.first == empty.end);
@@ -174,7 +174,7 @@ fn a_long_poll_ends_with_the_record_or_with_its_wait() {
     let waiting = reader.send_get(&empty.next_iterator, 10, 1 << 20, 30_000).unwrap();
     reader.ping().unwrap();
     let started = Instant::now();
-    fill(&mut writer, stream.uuid, 0, 1);
+    fill(&mut writer, stream.summary.uuid, 0, 1);
     let woken = reader.next_event(HANG).unwrap().unwrap();
     assert_eq!(woken.correlation(), Some(waiting));
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
@@ -185,8 +185,8 @@ fn a_long_poll_ends_with_the_record_or_with_its_wait() {
     let connections = server.sockets();
     drop(reader);
     until("the end of its connection", || server.sockets() < connections);
-    fill(&mut writer, stream.uuid, 1, 1);
-    assert_eq!(tip_of(&mut writer, stream.uuid, SHARD), Seq(2));
+    fill(&mut writer, stream.summary.uuid, 1, 1);
+    assert_eq!(tip_of(&mut writer, stream.summary.uuid, SHARD), Seq(2));
 }
 
 #[test]
@@ -195,8 +195,8 @@ fn iterators_that_were_changed_or_are_of_another_server_are_refused() {
     let server = Setup::new(&dir.path().join("data")).start();
     let mut client = server.client();
     let stream = client.create_stream("signed", 1, unlimited()).unwrap();
-    fill(&mut client, stream.uuid, 0, 3);
-    let sound = client.get_iterator(stream.uuid, SHARD, Position::TrimHorizon).unwrap();
+    fill(&mut client, stream.summary.uuid, 0, 3);
+    let sound = client.get_iterator(stream.summary.uuid, SHARD, Position::TrimHorizon).unwrap();
     let mut refuse = |iterator: &[u8]| {
         let error = client.get(iterator, 1, 1 << 20, 0).unwrap_err().to_string();
         assert!(error.starts_with("InvalidArgumentException"), "{error}");
@@ -213,7 +213,7 @@ fn iterators_that_were_changed_or_are_of_another_server_are_refused() {
     let other = Setup::new(&other_dir.path().join("data")).start();
     let mut other = other.client();
     let theirs = other.create_stream("signed", 1, unlimited()).unwrap();
-    let foreign = other.get_iterator(theirs.uuid, SHARD, Position::TrimHorizon).unwrap();
+    let foreign = other.get_iterator(theirs.summary.uuid, SHARD, Position::TrimHorizon).unwrap();
     refuse(&foreign);
     assert_eq!(client.get(&sound, 1, 1 << 20, 0).unwrap().end, Seq(1), "the sound one still works");
 }
@@ -225,9 +225,9 @@ fn iterators_outlive_a_restart() {
     let server = setup.start();
     let mut client = server.client();
     let stream = client.create_stream("kept", 1, unlimited()).unwrap();
-    fill(&mut client, stream.uuid, 0, 3);
+    fill(&mut client, stream.summary.uuid, 0, 3);
     let position = Position::AtSequence(Seq(1));
-    let iterator = client.get_iterator(stream.uuid, SHARD, position).unwrap();
+    let iterator = client.get_iterator(stream.summary.uuid, SHARD, position).unwrap();
     server.kill();
     let server = setup.start();
     let fetched = server.client().get(&iterator, 10, 1 << 20, 0).unwrap();

@@ -12,7 +12,7 @@ use shardway::wire::subscribe::Subscribe;
 
 use crate::process::{HANG, Server, Setup, new_dir, until};
 use crate::raw::{Raw, frame};
-use crate::unlimited;
+use crate::{register, unlimited};
 
 const SHARD: ShardNumber = ShardNumber(0);
 const PLENTY: u64 = u64::MAX;
@@ -40,6 +40,7 @@ struct Consumer {
 impl Consumer {
     fn new(server: &Server, stream: StreamUuid, name: &str, credit: u64) -> Consumer {
         let mut client = server.client();
+        register(&mut client, stream, name);
         let next = client.subscribe(request(stream, name, credit)).unwrap();
         Consumer { client, next, bytes: 0 }
     }
@@ -87,7 +88,7 @@ fn fill(client: &mut Client, stream: StreamUuid, numbers: std::ops::Range<u64>, 
 fn a_subscriber_without_credit_gets_no_more_than_it_granted_and_loses_nothing() {
     let (_dir, server) = start();
     let mut writer = server.client();
-    let stream = writer.create_stream("credit", 1, unlimited()).unwrap().uuid;
+    let stream = writer.create_stream("credit", 1, unlimited()).unwrap().summary.uuid;
     let mut slow = Consumer::new(&server, stream, "slow", 250_000);
     let mut fast = Consumer::new(&server, stream, "fast", PLENTY);
     // Five times what the tail holds: the slow one falls off it.
@@ -113,7 +114,7 @@ fn a_subscriber_without_credit_gets_no_more_than_it_granted_and_loses_nothing() 
 fn a_subscriber_that_falls_off_the_tail_under_load_catches_up_without_gap_or_repeat() {
     let (_dir, server) = start();
     let mut writer = server.client();
-    let stream = writer.create_stream("chase", 1, unlimited()).unwrap().uuid;
+    let stream = writer.create_stream("chase", 1, unlimited()).unwrap().summary.uuid;
     let writing = std::thread::spawn(move || fill(&mut writer, stream, 0..1500, 60_000));
     // Starts, is fed a little at a time, and is never up to date while the writer runs.
     let mut chaser = Consumer::new(&server, stream, "chaser", 100_000);
@@ -132,11 +133,12 @@ fn a_subscriber_that_falls_off_the_tail_under_load_catches_up_without_gap_or_rep
 fn a_subscriber_that_never_reads_costs_little_memory_and_delays_nobody() {
     let (_dir, server) = start();
     let mut writer = server.client();
-    let stream = writer.create_stream("deaf", 2, unlimited()).unwrap().uuid;
+    let stream = writer.create_stream("deaf", 2, unlimited()).unwrap().summary.uuid;
     fill(&mut writer, stream, 0..10, 3000);
     let deaf: Vec<Raw> = (0..4)
         .map(|n| {
             let (mut raw, name) = (Raw::deaf(&server.addr()).greet(), format!("deaf-{n}"));
+            register(&mut writer, stream, &name);
             let subscribe = request(stream, &name, PLENTY);
             raw.send(&frame(Opcode::Subscribe, 2, |w| subscribe.write(w)));
             raw
@@ -169,8 +171,9 @@ fn a_subscriber_that_never_reads_costs_little_memory_and_delays_nobody() {
 fn a_subscriber_that_vanishes_in_the_middle_of_a_push_is_forgotten() {
     let (_dir, server) = start();
     let mut writer = server.client();
-    let stream = writer.create_stream("gone", 1, unlimited()).unwrap().uuid;
+    let stream = writer.create_stream("gone", 1, unlimited()).unwrap().summary.uuid;
     fill(&mut writer, stream, 0..300, 60_000);
+    register(&mut writer, stream, "ghost");
     let connections = server.sockets();
     for round in 0..10 {
         let mut raw = Raw::greeted(&server.addr());
@@ -202,7 +205,7 @@ fn next_end(client: &mut Client) -> Ended {
 fn a_second_subscription_of_a_consumer_takes_the_first_one_over() {
     let (_dir, server) = start();
     let mut writer = server.client();
-    let stream = writer.create_stream("one", 2, unlimited()).unwrap().uuid;
+    let stream = writer.create_stream("one", 2, unlimited()).unwrap().summary.uuid;
     fill(&mut writer, stream, 0..5, 100);
     let mut first = Consumer::new(&server, stream, "app", PLENTY);
     first.take_until(5);
@@ -228,7 +231,7 @@ fn a_second_subscription_of_a_consumer_takes_the_first_one_over() {
 fn an_unsubscribed_number_is_silent_and_free() {
     let (_dir, server) = start();
     let mut writer = server.client();
-    let stream = writer.create_stream("quiet", 1, unlimited()).unwrap().uuid;
+    let stream = writer.create_stream("quiet", 1, unlimited()).unwrap().summary.uuid;
     let mut consumer = Consumer::new(&server, stream, "app", PLENTY);
     fill(&mut writer, stream, 0..3, 100);
     consumer.take_until(3);
@@ -248,7 +251,7 @@ fn an_unsubscribed_number_is_silent_and_free() {
 fn a_stopping_server_says_where_its_subscriptions_would_go_on() {
     let (_dir, server) = start();
     let mut writer = server.client();
-    let stream = writer.create_stream("stop", 1, unlimited()).unwrap().uuid;
+    let stream = writer.create_stream("stop", 1, unlimited()).unwrap().summary.uuid;
     let mut consumer = Consumer::new(&server, stream, "app", PLENTY);
     fill(&mut writer, stream, 0..3, 100);
     consumer.take_until(3);

@@ -144,7 +144,7 @@ impl Writer {
         // From here on it may be stored, whatever becomes of the call.
         sent.sent += count;
         let batch = builder.finish();
-        let (uuid, version) = (self.load.stream.uuid, self.load.stream.map_version);
+        let (uuid, version) = (self.load.stream.summary.uuid, self.load.stream.summary.map_version);
         let id = self.client.send_put(uuid, ShardNumber(shard), version, batch)?;
         let bytes = batch.len() as u64;
         self.open.insert(id, Open { shard, first, count, bytes });

@@ -17,6 +17,7 @@ use shardway::log::checkpoint::CheckpointEntry;
 use shardway::log::commit::{
     COMMIT_HEADER_BYTES, CommitHeader, CommitKind, commit_write_bytes, payload_crc_of_batch,
 };
+use shardway::log::expected::Expected;
 use shardway::log::identity::{Identity, JournalShape};
 use shardway::log::layout;
 use shardway::log::prepare::prepare_journal;
@@ -198,7 +199,7 @@ pub fn boot_with(dir: &Path, options: &RecoverOptions) -> Result<Server, Recover
     fs::create_dir_all(dir).unwrap();
     let lock = DirLock::exclusive(&layout::lock_file(dir)).unwrap();
     let identity = Identity::load_or_create(dir, uuid::Uuid::from_bytes([9; 16]))?;
-    let recovered = recover(dir, &lock, identity, options, &|_| true, &mut NoProgress)?;
+    let recovered = recover(dir, &lock, identity, options, &Expected::default(), &mut NoProgress)?;
     let JournalShape { cores, files, file_bytes } = options.journal;
     for core in 0..cores {
         prepare_journal(dir, CoreId(core), files, file_bytes, &mut NoProgress)?;

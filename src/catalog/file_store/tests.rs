@@ -1,12 +1,15 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::base::ids::{Millis, StreamUuid};
-use crate::base::stream::StreamOptions;
+use crate::base::ids::{Millis, Seq, ShardNumber, StreamUuid};
+use crate::base::stream::{Distribution, ShardLimits, ShardMetrics, StreamMode, StreamOptions};
 use crate::catalog::frames::scan;
+use crate::catalog::{AccountRecord, Alteration, PeakDay, PlannedShard};
+use crate::record::{HashKey, HashRange};
 
 const KEY: [u8; 32] = [0x5A; 32];
 
@@ -17,6 +20,7 @@ fn event(n: u8) -> Event {
         created: Millis(1_700_000_000_000),
         shards: 2,
         options: StreamOptions::default(),
+        tags: BTreeMap::new(),
     }
 }
 
@@ -64,7 +68,8 @@ fn what_was_appended_is_there_after_a_restart_and_so_is_the_key() {
     assert_eq!(self::store(&dir).load().unwrap().version, 4);
 }
 
-/// A log of format 1 with one event, as version 0.1 wrote it. It must open for ever.
+/// A log of format 1 with one event, as version 0.1 wrote it: before streams had modes and tags and
+/// the account a commitment. It must open for ever.
 const LOG_V1: &str = "\
     53574341544c4731e8ea7cd08fbcedb36c000000417d1f80a168536e617073686f74a36c6974657261746f72\
     5f6b65799820185a185a185a185a185a185a185a185a185a185a185a185a185a185a185a185a185a185a185a\
@@ -77,16 +82,122 @@ const LOG_V1: &str = "\
     6f72645f62797465735f6d61781a00100000";
 
 #[test]
-fn a_log_of_the_first_version_opens_and_is_written_unchanged() {
-    let (_dir, state, bytes, _) = written(1);
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, LOG_V1, "a changed log needs a new format number and still reads this one");
+fn a_log_of_the_first_version_opens() {
+    let (_dir, state, _, _) = written(1);
     let old: Vec<u8> = (0..LOG_V1.len() / 2)
         .map(|i| u8::from_str_radix(&LOG_V1[2 * i..2 * i + 2], 16).unwrap())
         .collect();
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("catalog")).unwrap();
     assert_eq!(load(&dir, &old).unwrap(), (state, 0));
+}
+
+/// A log with every kind of event and alteration. It must open for ever: new kinds go to a new
+/// file beside it.
+const EVERY_EVENT: &[u8] = include_bytes!("../../../tests/fixtures/catalog/every_event.log");
+
+/// What happened in it.
+fn every_event() -> Vec<Event> {
+    let (name, uuid) = ("orders".to_owned(), StreamUuid([0xAB; 16]));
+    let at = Millis(1_700_000_100_000);
+    let tags = BTreeMap::from([("team".to_owned(), "blue".to_owned())]);
+    let created = Event::StreamCreated {
+        name: name.clone(),
+        uuid,
+        created: Millis(1_700_000_000_000),
+        shards: 2,
+        options: StreamOptions::default(),
+        tags: tags.clone(),
+    };
+    let alterations = [
+        Alteration::Retention { hours: 48, floor: Millis(1_699_913_700_000) },
+        Alteration::Limits(ShardLimits::OFF),
+        Alteration::RecordBytesMax(4096),
+        Alteration::Mode { mode: StreamMode::OnDemand, warm_mib: 8 },
+        Alteration::WarmThroughput(9),
+        Alteration::Distribution(Distribution::Auto),
+        Alteration::Metrics(ShardMetrics::ALL),
+        Alteration::Tags(BTreeMap::new()),
+    ];
+    let altered = alterations.map(|alteration| {
+        let name = name.clone();
+        Event::StreamAltered { name, uuid, at, alteration }
+    });
+    let (stream, consumer) = (name.clone(), "reader".to_owned());
+    let peak = PeakDay { day: 19_675, bytes_per_s: 1_000_000, records_per_s: 500 };
+    let account = AccountRecord { committed_at: Some(at), ends_at: Some(Millis(at.0 + 1)) };
+    let mut events = vec![created];
+    events.extend(altered);
+    events.extend([
+        resharded(at),
+        Event::ShardsExpired { name: name.clone(), uuid, shards: vec![ShardNumber(0)] },
+        Event::ConsumerRegistered {
+            stream: stream.clone(),
+            uuid,
+            consumer: consumer.clone(),
+            created: at,
+            tags: tags.clone(),
+        },
+        Event::ConsumerTagged { stream: stream.clone(), uuid, consumer: consumer.clone(), tags },
+        Event::ConsumerDeregistered { stream, uuid, consumer },
+        Event::AccountChanged { account },
+        Event::PeakObserved { name: name.clone(), uuid, peak },
+        Event::StreamDeleted { name: name.clone(), uuid },
+        Event::StreamRemoved { name, uuid },
+    ]);
+    events
+}
+
+/// A split and a merge with one of its halves, at once.
+fn resharded(at: Millis) -> Event {
+    let range = |start, end| HashRange { start: HashKey(start), end: HashKey(end) };
+    let child = |number, range, parent, adjacent_parent: Option<u32>, open| PlannedShard {
+        number: ShardNumber(number),
+        range,
+        parent: ShardNumber(parent),
+        adjacent_parent: adjacent_parent.map(ShardNumber),
+        open,
+    };
+    let half = 1 << 127;
+    Event::Resharded {
+        name: "orders".to_owned(),
+        uuid: StreamUuid([0xAB; 16]),
+        at,
+        scaling: true,
+        parents: vec![(ShardNumber(0), Seq(7)), (ShardNumber(1), Seq::ZERO)],
+        children: vec![
+            child(2, range(0, 999), 0, None, true),
+            child(3, range(1000, half - 1), 0, None, false),
+            child(4, range(1000, u128::MAX), 3, Some(1), true),
+        ],
+    }
+}
+
+#[test]
+fn a_log_with_every_kind_of_event_opens_at_each_of_its_frames() {
+    let (events, mut state) = (every_event(), State::new(KEY));
+    let salt = read_file_header(EVERY_EVENT).unwrap();
+    let payloads = scan(EVERY_EVENT, salt).payloads;
+    assert_eq!(payloads.len(), 1 + events.len());
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("catalog")).unwrap();
+    for (payload, event) in payloads[1..].iter().zip(&events) {
+        state.apply(event);
+        let (loaded, _) = load(&dir, &EVERY_EVENT[..payload.end]).unwrap();
+        assert_eq!(loaded, state, "after {event:?}");
+    }
+}
+
+#[test]
+fn events_are_written_as_in_the_log_that_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(&dir);
+    store.load().unwrap();
+    for event in every_event() {
+        store.append(&event).unwrap();
+    }
+    let bytes = fs::read(&store.path).unwrap();
+    assert!(bytes == EVERY_EVENT, "older versions must be able to read it: keep both logs");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -13,14 +14,51 @@ use super::summary::Totals;
 use crate::base::ids::{ShardNumber, StreamUuid};
 use crate::cli::failure::Failure;
 use crate::cli::pause::pause;
-use crate::client::{Client, ClientError, Incoming};
+use crate::client::{Client, ClientError, Incoming, PutAnswer};
+use crate::wire::put::PutRun;
+use crate::wire::streams::StreamDescription;
+
+/// The shard map by which records are routed, and whether answers show that it is old.
+///
+/// The server routes what comes by an old map itself, so old maps cost time and nothing else.
+#[derive(Clone, Debug)]
+pub(super) struct Map {
+    version: u64,
+    /// The highest number of a shard. Those of a reshard are higher than all before.
+    last: ShardNumber,
+    is_old: Arc<AtomicBool>,
+}
+
+impl Map {
+    pub(super) fn of(stream: &StreamDescription) -> Map {
+        let last = stream.shards.iter().map(|shard| shard.number).max();
+        Map {
+            version: stream.summary.map_version,
+            last: last.unwrap_or_default(),
+            is_old: Arc::default(),
+        }
+    }
+
+    /// Whether records have gone to a shard that is not on it.
+    pub(super) fn is_old(&self) -> bool {
+        self.is_old.load(Relaxed)
+    }
+
+    /// Looks at where the records of a put have gone, or would have gone.
+    fn learn(&self, answer: &PutAnswer) {
+        let new = |run: &PutRun| run.shard > self.last && run.shard != ShardNumber::ANY;
+        if answer.runs.iter().any(new) {
+            self.is_old.store(true, Relaxed);
+        }
+    }
+}
 
 /// What a lane works with.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) client: Client,
     pub(super) stream: StreamUuid,
-    pub(super) map_version: u64,
+    pub(super) map: Map,
     /// Batches of one shard in flight.
     pub(super) window: usize,
     pub(super) retry_for: Duration,
@@ -91,11 +129,11 @@ impl Running {
     }
 
     fn send_all(&mut self) -> Result<(), Failure> {
-        let Lane { client, stream, map_version, .. } = &mut self.lane;
+        let Lane { client, stream, map, .. } = &mut self.lane;
         let now = Instant::now();
         for (shard, queue) in &mut self.queues {
             while let Some(batch) = queue.sendable(now) {
-                let correlation = client.send_put(*stream, *shard, *map_version, &batch.bytes)?;
+                let correlation = client.send_put(*stream, *shard, map.version, &batch.bytes)?;
                 queue.sent(correlation);
                 self.owners.insert(correlation, *shard);
             }
@@ -113,6 +151,7 @@ impl Running {
                 let Some((shard, batch, may_retry)) = self.answered(correlation) else {
                     return Ok(());
                 };
+                self.lane.map.learn(&answer);
                 let judged = judge(&batch, &answer, may_retry).map_err(|cause| {
                     ClientError::Protocol { addr: self.lane.client.addr().to_owned(), cause }
                 })?;

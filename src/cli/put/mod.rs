@@ -2,7 +2,8 @@
 //!
 //! One thread reads the input, this one cuts lines into batches by shard, and one thread for each
 //! home core sends its shards' batches and takes their answers. Every queue between them is
-//! bounded, and a batch leaves early when the input pauses.
+//! bounded, and a batch leaves early when the input pauses. After a reshard the threads finish what
+//! they have, which the server sends to the right shards, and new ones go on with the new map.
 
 mod judge;
 mod key;
@@ -26,10 +27,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::connect::Server;
 use super::failure::{Exit, Failure};
 use super::output::Format;
+use crate::base::ids::StreamUuid;
 use crate::base::limits::PUT_RECORDS_MAX;
 use crate::wire::streams::StreamDescription;
 use key::KeyRule;
-use lane::Lane;
+use lane::{Lane, Map};
 use lines::Lines;
 use router::Router;
 use summary::Totals;
@@ -40,6 +42,7 @@ use summary::Totals;
 /// the order of their lines, also when the server throttles and batches are sent again. On a
 /// stream with limits, or with `--in-flight 1`, that holds for all records of a shard.
 #[derive(Args, Debug)]
+#[command(after_help = "Example: seq 1 100 | shardway put orders")]
 pub(super) struct Put {
     /// The stream
     stream: String,
@@ -96,18 +99,47 @@ impl Put {
         let input = self.input()?;
         let stream = self.server.connect()?.describe_stream(&self.stream)?;
         let totals = Arc::new(Totals::new(progress(input.bytes)));
-        let (mut router, lanes) = self.start_lanes(&stream, &totals)?;
+        let lanes = self.start_lanes(&stream, &totals)?;
         let blocks = read_in_background(input.reader);
-        let read = self.route(&blocks, &rule, &mut router, &totals);
-        drop(router);
-        let mut ended = read;
-        for lane in lanes {
-            let lane = lane.join().expect("a lane returns its failure");
-            ended = ended.and(lane);
-        }
+        let ended = self.put_all(&blocks, &rule, lanes, &totals);
         totals.finish(self.format)?;
         ended.map_err(|failure| totals.cut_short(failure))?;
         totals.verdict()
+    }
+
+    /// Puts the whole input. After a reshard everything that was routed by the old map is stored
+    /// before anything is routed by the new one, so that no record overtakes another of its key.
+    fn put_all(
+        &self,
+        blocks: &Receiver<io::Result<Vec<u8>>>,
+        rule: &KeyRule,
+        mut lanes: Lanes,
+        totals: &Arc<Totals>,
+    ) -> Result<(), Failure> {
+        let mut lines = Lines::default();
+        let stream = lanes.stream;
+        loop {
+            let Lanes { mut router, map, threads, .. } = lanes;
+            let read = self.route(blocks, &mut lines, rule, &mut router, &map, totals);
+            drop(router);
+            let mut ended = read;
+            for thread in threads {
+                let lane = thread.join().expect("a lane returns its failure");
+                ended = ended.and_then(|read| lane.map(|()| read));
+            }
+            if let Stopped::AtEnd = ended? {
+                return Ok(());
+            }
+            let description = self.server.connect()?.describe_stream(&self.stream)?;
+            if description.summary.uuid != stream {
+                let message = format!(
+                    "stream {} was deleted and created again; put the rest of the input anew",
+                    self.stream
+                );
+                return Err(Failure::new(Exit::Refused, message));
+            }
+            lanes = self.start_lanes(&description, totals)?;
+        }
     }
 
     /// Opens a connection for each core that owns a shard, and a thread for each connection.
@@ -115,15 +147,16 @@ impl Put {
         &self,
         stream: &StreamDescription,
         totals: &Arc<Totals>,
-    ) -> Result<(Router, Vec<LaneThread>), Failure> {
+    ) -> Result<Lanes, Failure> {
         let mut router = Router::new(stream, self.batch_records)?;
+        let map = Map::of(stream);
         let mut threads = Vec::new();
         for home in router.homes() {
             let (sender, receiver) = sync_channel(LANE_BATCHES);
             let lane = Lane {
                 client: self.server.connect_to(home)?,
-                stream: stream.uuid,
-                map_version: stream.map_version,
+                stream: stream.summary.uuid,
+                map: map.clone(),
                 window: self.window(stream),
                 retry_for: self.retry_for,
                 totals: Arc::clone(totals),
@@ -131,50 +164,52 @@ impl Put {
             router.add_lane(home, sender);
             threads.push(thread::spawn(move || lane.run(&receiver)));
         }
-        Ok((router, threads))
+        Ok(Lanes { stream: stream.summary.uuid, router, map, threads })
     }
 
     /// Under limits a throttled batch is ordinary, so only one batch is on its way and nothing can
     /// overtake it; the limits leave no throughput to gain by more.
     fn window(&self, stream: &StreamDescription) -> usize {
-        let limits = &stream.options.limits;
+        let limits = &stream.summary.options.limits;
         let limited = limits.in_bytes != 0 || limits.in_records != 0;
         self.in_flight.unwrap_or(if limited { 1 } else { UNLIMITED_WINDOW }) as usize
     }
 
-    /// Reads the input to its end. Ends early, without a failure of its own, when a lane is gone.
+    /// Reads the input to its end, or until the map is old. Ends early, without a failure of its
+    /// own, when a lane is gone: the lane reports why itself.
     fn route(
         &self,
         blocks: &Receiver<io::Result<Vec<u8>>>,
+        lines: &mut Lines,
         rule: &KeyRule,
         router: &mut Router,
+        map: &Map,
         totals: &Totals,
-    ) -> Result<(), Failure> {
-        let mut lines = Lines::default();
-        loop {
+    ) -> Result<Stopped, Failure> {
+        while !map.is_old() {
             let block = match blocks.try_recv() {
                 Ok(block) => block,
                 // The input pauses: what is there goes out now instead of waiting for more.
                 Err(TryRecvError::Empty) => {
                     if router.flush().is_err() {
-                        return Ok(());
+                        return Ok(Stopped::AtEnd);
                     }
                     match blocks.recv() {
                         Ok(block) => block,
-                        Err(mpsc::RecvError) => break,
+                        Err(mpsc::RecvError) => return Ok(last_line(lines, rule, router, totals)),
                     }
                 }
-                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Disconnected) => {
+                    return Ok(last_line(lines, rule, router, totals));
+                }
             };
             let block = block.map_err(|e| self.cannot_read(&e))?;
             totals.read(block.len());
             if lines.feed(&block, |line| router.route(rule, line, totals)).is_err() {
-                return Ok(());
+                return Ok(Stopped::AtEnd);
             }
         }
-        // A lane that is gone reports why itself.
-        let _ = lines.finish(|line| router.route(rule, line, totals)).and_then(|()| router.flush());
-        Ok(())
+        Ok(if router.flush().is_err() { Stopped::AtEnd } else { Stopped::AtOldMap })
     }
 
     fn input(&self) -> Result<Input, Failure> {
@@ -190,6 +225,30 @@ impl Put {
         let name = self.file.as_ref().map_or("stdin".to_owned(), |p| p.display().to_string());
         Failure::new(Exit::Usage, format!("cannot read {name}: {error}; check --file"))
     }
+}
+
+/// Routes the end of the input.
+fn last_line(lines: &mut Lines, rule: &KeyRule, router: &mut Router, totals: &Totals) -> Stopped {
+    let routed = lines.finish(|line| router.route(rule, line, totals));
+    // A lane that is gone reports why itself.
+    let _ = routed.and_then(|()| router.flush());
+    Stopped::AtEnd
+}
+
+/// Why no more input is read.
+enum Stopped {
+    /// It has ended.
+    AtEnd,
+    /// A reshard has made the shard map old.
+    AtOldMap,
+}
+
+/// What routes and sends by one shard map.
+struct Lanes {
+    stream: StreamUuid,
+    router: Router,
+    map: Map,
+    threads: Vec<LaneThread>,
 }
 
 /// Ends with what cut the lane short, if something did.

@@ -50,7 +50,7 @@ impl Router {
         let mut shards: Vec<_> = stream
             .shards
             .iter()
-            .filter(|s| s.open)
+            .filter(|s| s.is_open())
             .map(|s| Shard {
                 number: s.number,
                 home: s.home,
@@ -62,18 +62,19 @@ impl Router {
             .collect();
         shards.sort_by_key(|s| s.range.start);
         if shards.is_empty() {
-            let message = format!("stream {} has no open shard; choose another", stream.name);
+            let message =
+                format!("stream {} has no open shard; choose another", stream.summary.name);
             return Err(Failure::new(Exit::Refused, message));
         }
         // A batch larger than its shard's quota holds at once would be refused for ever.
-        let limits = &stream.options.limits;
+        let limits = &stream.summary.options.limits;
         let capped = |wanted: u64, limit: u64| if limit == 0 { wanted } else { wanted.min(limit) };
         Ok(Router {
             shards,
             lanes: Vec::new(),
             batch_records: capped(u64::from(batch_records), limits.in_records) as u32,
             batch_bytes: capped(COMMIT_BYTES_MAX as u64, limits.in_burst_bytes) as usize,
-            record_bytes_max: stream.options.record_bytes_max as usize,
+            record_bytes_max: stream.summary.options.record_bytes_max as usize,
             last: (String::new(), HashKey::of_partition_key(b"")),
         })
     }

@@ -1,11 +1,13 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use crate::base::error::ErrorCode;
+use crate::base::ids::ShardNumber;
 use crate::base::stream::ShardLimits;
 use crate::cli::Cli;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::fake_server::FakeServer;
+use crate::wire::reshard::Reshard;
 use clap::Parser;
 
 const THROTTLED: Option<ErrorCode> = Some(ErrorCode::ProvisionedThroughputExceeded);
@@ -42,8 +44,7 @@ fn every_line_is_stored_once_and_spread_over_the_shards() {
 #[test]
 fn under_limits_nothing_of_a_shard_overtakes_a_throttled_batch() {
     let server = FakeServer::start(1, ShardLimits::AWS);
-    server.state.lock().unwrap().moods =
-        vec![THROTTLED, None, THROTTLED, THROTTLED, None, None, THROTTLED];
+    server.lock().moods = vec![THROTTLED, None, THROTTLED, THROTTLED, None, None, THROTTLED];
     put(&server, &["--batch-records", "5"], &numbered(60)).unwrap();
     let expected: Vec<_> = numbered(60).lines().map(str::to_owned).collect();
     assert_eq!(server.records(0), expected);
@@ -53,19 +54,60 @@ fn under_limits_nothing_of_a_shard_overtakes_a_throttled_batch() {
 fn with_many_in_flight_each_key_keeps_its_order_through_refusals() {
     let server = FakeServer::start(3, ShardLimits::OFF);
     let refused = Some(ErrorCode::InternalFailure);
-    server.state.lock().unwrap().moods =
-        (0..40).map(|i| if i % 3 == 0 { refused } else { None }).collect();
+    server.lock().moods = (0..40).map(|i| if i % 3 == 0 { refused } else { None }).collect();
     put(&server, &["--key-field", "1", "--batch-records", "2"], &numbered(400)).unwrap();
+    assert_in_order_per_key(&server, 400);
+}
+
+/// That all of so many numbered lines are stored, and those of each key in their order when shards
+/// are read as readers read them: parents, which have lower numbers, before their children.
+fn assert_in_order_per_key(server: &FakeServer, lines: usize) {
     let mut last: HashMap<String, usize> = HashMap::new();
-    let mut stored = 0;
-    for record in (0..3).flat_map(|shard| server.records(shard)) {
+    let (shards, mut stored) = (server.lock().shards(), 0);
+    for record in (0..shards).flat_map(|shard| server.records(shard)) {
         let (key, number) = record.split_once(',').unwrap();
         let number = number.parse().unwrap();
         let before = last.insert(key.to_owned(), number);
         assert!(before.is_none_or(|before| before < number), "{record} after {before:?}");
         stored += 1;
     }
-    assert_eq!(stored, 400);
+    assert_eq!(stored, lines);
+}
+
+/// Splits and merges before some of the puts, in a row that two shards allow.
+fn reshards(puts: [u64; 4]) -> BTreeMap<u64, Reshard> {
+    let split = |n| Reshard::Split { shard: ShardNumber(n), at: None };
+    let merge = |a, b| Reshard::Merge { shard: ShardNumber(a), adjacent: ShardNumber(b) };
+    // 0 and 1 -> 2, 3 and 1 -> 2 and 4 -> 2, 5 and 6 -> 7 and 6
+    let row = [split(0), merge(3, 1), split(4), merge(2, 5)];
+    puts.into_iter().zip(row).collect()
+}
+
+#[test]
+fn keys_keep_their_order_through_splits_and_merges() {
+    for (limits, flags) in [(ShardLimits::OFF, "8"), (ShardLimits::AWS, "1")] {
+        let server = FakeServer::start(2, limits);
+        server.lock().before_puts = reshards([20, 90, 160, 230]);
+        let lines = 120_000;
+        let flags = ["--key-field", "1", "--batch-records", "200", "--in-flight", flags];
+        put(&server, &flags, &numbered(lines)).unwrap();
+        assert_in_order_per_key(&server, lines);
+        let state = server.lock();
+        assert!(state.before_puts.is_empty());
+        assert!(state.map_versions.len() > 2, "{:?}", state.map_versions);
+        assert_eq!(state.map_versions.last(), Some(&5), "the last map was learnt");
+    }
+}
+
+#[test]
+fn keys_keep_their_order_when_a_put_by_an_old_map_is_stored_in_part() {
+    let server = FakeServer::start(2, ShardLimits::AWS);
+    server.lock().before_puts = reshards([4, 9, 14, 19]);
+    // One mood for each shard that gets records of a put.
+    server.lock().moods = (0..60).map(|i| if i % 4 == 1 { THROTTLED } else { None }).collect();
+    put(&server, &["--key-field", "1", "--batch-records", "7"], &numbered(300)).unwrap();
+    assert!(server.lock().before_puts.is_empty());
+    assert_in_order_per_key(&server, 300);
 }
 
 #[test]
@@ -83,7 +125,7 @@ fn records_that_cannot_be_stored_are_counted_and_the_rest_is_stored() {
 #[test]
 fn a_batch_that_is_refused_for_too_long_is_given_up() {
     let server = FakeServer::start(1, ShardLimits::AWS);
-    server.state.lock().unwrap().moods = vec![THROTTLED; 3];
+    server.lock().moods = vec![THROTTLED; 3];
     let failure =
         put(&server, &["--retry-for", "10ms", "--batch-records", "2"], "a\nb\nc\n").unwrap_err();
     assert_eq!(failure.exit, Exit::Refused);
@@ -95,10 +137,10 @@ fn a_batch_that_is_refused_for_too_long_is_given_up() {
 fn batches_are_no_larger_than_what_a_shard_admits_at_once() {
     let limits = ShardLimits { in_records: 3, ..ShardLimits::AWS };
     let server = FakeServer::start(1, limits);
-    server.state.lock().unwrap().moods = vec![None, None, THROTTLED];
+    server.lock().moods = vec![None, None, THROTTLED];
     put(&server, &[], "1\n2\n3\n4\n5\n6\n7\n").unwrap();
     assert_eq!(server.records(0), ["1", "2", "3", "4", "5", "6", "7"]);
-    assert!(server.state.lock().unwrap().moods.is_empty(), "there were at least three batches");
+    assert!(server.lock().moods.is_empty(), "there were at least three batches");
 }
 
 #[test]

@@ -2,25 +2,50 @@
 
 use clap::{Args, ValueEnum};
 
-use super::limits::parse_limits;
+use super::distribution::DistributeBy;
+use super::limit_values::parse_limits;
+use super::mode::Chooser;
+use super::record_size::parse_record_size;
+use super::retention::parse_retention;
 use super::shape;
-use crate::base::limits::{RECORD_BYTES_MAX, RETENTION_HOURS_MAX, STREAM_SHARDS_MAX};
+use super::warm::parse_warm;
+use crate::base::limits::STREAM_SHARDS_MAX;
 use crate::base::stream::{Durability, ShardLimits, StreamOptions};
 use crate::cli::connect::Server;
 use crate::cli::failure::Failure;
 use crate::cli::output::Format;
-use crate::config::ByteSize;
+use crate::cli::tags::parse_tag;
+use crate::wire::streams::CreateStream;
 
 /// Create a stream
 #[derive(Args, Debug)]
+#[command(after_help = "Example: shardway stream create orders --shards 4 --tag team=billing")]
 pub(in crate::cli) struct Create {
     /// 1 to 128 letters, digits, `_`, `.` or `-`
     name: String,
 
-    /// Number of shards
-    #[arg(long, value_name = "N", default_value_t = 1,
+    /// Number of shards of a provisioned stream [default: 1]
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=STREAM_SHARDS_MAX as i64))]
-    shards: u32,
+    shards: Option<u32>,
+
+    /// Who chooses the number of shards
+    #[arg(long, value_enum, default_value_t = Chooser::Provisioned)]
+    mode: Chooser,
+
+    /// Write throughput a second that an on-demand stream is always ready for: whole MiB
+    ///
+    /// Only while the account's commitment holds (`shardway account`).
+    #[arg(long, value_name = "SIZE", value_parser = parse_warm)]
+    warm: Option<u32>,
+
+    /// What chooses the shard of a record
+    #[arg(long, value_enum, value_name = "BY", default_value_t = DistributeBy::Key)]
+    distribution: DistributeBy,
+
+    /// A tag; give it again for each tag
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = parse_tag)]
+    tags: Vec<(String, String)>,
 
     /// What each shard admits: `aws`, `off`, or single values
     ///
@@ -70,53 +95,34 @@ impl Create {
             limits: self.limits,
             retention_hours: self.retention,
             record_bytes_max: self.max_record_size,
+            mode: self.mode.mode(),
+            distribution: self.distribution.distribution(),
+            warm_mib: self.warm.unwrap_or(0),
+        }
+    }
+
+    /// The number to ask for; 0 leaves it to the server.
+    fn shards(&self) -> Result<u32, Failure> {
+        match (self.mode, self.shards) {
+            (Chooser::Provisioned, _) if self.warm.is_some() => {
+                Err(Failure::usage("--warm is for --mode on-demand; leave it out, or choose that"))
+            }
+            (Chooser::Provisioned, shards) => Ok(shards.unwrap_or(1)),
+            (Chooser::OnDemand, None) => Ok(0),
+            (Chooser::OnDemand, Some(_)) => Err(Failure::usage(
+                "the server chooses the shards of an on-demand stream; leave --shards out",
+            )),
         }
     }
 
     pub(super) fn run(self) -> Result<(), Failure> {
-        let options = self.options();
-        let stream = self.server.connect()?.create_stream(&self.name, self.shards, options)?;
+        let request = CreateStream {
+            name: &self.name,
+            shards: self.shards()?,
+            options: self.options(),
+            tags: self.tags.clone(),
+        };
+        let stream = self.server.connect_patiently()?.create_tagged_stream(&request)?;
         shape::print_description(&stream, self.format)
-    }
-}
-
-fn parse_retention(text: &str) -> Result<u32, String> {
-    let time = humantime::parse_duration(text)
-        .map_err(|e| format!("{e}; write a time such as 24h or 7d"))?;
-    let hours = time.as_secs() / 3600;
-    let whole = time.as_secs().is_multiple_of(3600) && time.subsec_nanos() == 0;
-    match u32::try_from(hours) {
-        Ok(hours) if whole && (1..=RETENTION_HOURS_MAX).contains(&hours) => Ok(hours),
-        _ => Err("retention is whole hours from 1h to 365d".to_owned()),
-    }
-}
-
-fn parse_record_size(text: &str) -> Result<u32, String> {
-    let ByteSize(bytes) = text.parse::<ByteSize>().map_err(|e| e.to_string())?;
-    match u32::try_from(bytes) {
-        Ok(bytes) if (1..=RECORD_BYTES_MAX as u32).contains(&bytes) => Ok(bytes),
-        _ => Err(format!("a record has 1 to {}", ByteSize(RECORD_BYTES_MAX as u64))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retention_is_whole_hours_of_at_most_a_year() {
-        assert_eq!(parse_retention("24h"), Ok(24));
-        assert_eq!(parse_retention("365days"), Ok(8760));
-        for wrong in ["0h", "90m", "366d", "24", "soon"] {
-            assert!(parse_retention(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn records_are_at_most_10_mib() {
-        assert_eq!(parse_record_size("10MiB"), Ok(10 << 20));
-        for wrong in ["0", "11MiB", "8GiB", "big"] {
-            assert!(parse_record_size(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -8,7 +8,10 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Format;
 
 /// Show one stream and its shards
+///
+/// `shardway shards` draws the tree of the shards, with their records and rates.
 #[derive(Args, Debug)]
+#[command(after_help = "Example: shardway stream describe orders")]
 pub(in crate::cli) struct Describe {
     /// The stream
     name: String,

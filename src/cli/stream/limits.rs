@@ -1,74 +1,32 @@
-//! `--limits`: a profile or single values.
+//! `shardway stream limits`.
 
+use clap::Args;
+
+use super::alter::Target;
+use super::limit_values::{limits_text, parse_limits};
 use crate::base::stream::ShardLimits;
-use crate::config::ByteSize;
+use crate::cli::failure::Failure;
+use crate::wire::alter::StreamChange;
 
-/// Reads `aws`, `off` or `name=value,…`; what is not named is as on AWS.
-pub(super) fn parse_limits(text: &str) -> Result<ShardLimits, String> {
-    match text {
-        "aws" => return Ok(ShardLimits::AWS),
-        "off" => return Ok(ShardLimits::OFF),
-        _ => {}
-    }
-    let mut limits = ShardLimits::AWS;
-    let mut burst = None;
-    for part in text.split(',') {
-        let (name, value) = part
-            .split_once('=')
-            .ok_or_else(|| format!("`{part}` is neither `aws`, `off` nor name=value"))?;
-        let bytes = || value.parse::<ByteSize>().map(|size| size.0).map_err(|e| e.to_string());
-        let count = || value.parse::<u64>().map_err(|e| format!("`{part}`: {e}"));
-        match name.trim() {
-            "in_bytes" => limits.in_bytes = bytes()?,
-            "in_burst_bytes" => burst = Some(bytes()?),
-            "in_records" => limits.in_records = count()?,
-            "out_bytes" => limits.out_bytes = bytes()?,
-            "reads" => limits.reads = count()?,
-            other => {
-                return Err(format!(
-                    "there is no limit `{other}`; there are in_bytes, in_burst_bytes, in_records, \
-                     out_bytes and reads"
-                ));
-            }
-        }
-    }
-    // As on AWS, a shard that was idle takes ten seconds' worth at once.
-    limits.in_burst_bytes = burst.unwrap_or(limits.in_bytes.saturating_mul(10));
-    Ok(limits)
+/// Change what each shard of a stream admits, while it is in use
+#[derive(Args, Debug)]
+#[command(after_help = "Example: shardway stream limits orders in_bytes=4MiB,in_records=5000")]
+pub(in crate::cli) struct Limits {
+    #[command(flatten)]
+    target: Target,
+
+    /// `aws`, `off`, or single values that replace those of `aws`
+    ///
+    /// The values are in_bytes, in_burst_bytes (10 x in_bytes if not given), in_records, out_bytes
+    /// and reads, each a second. 0 is no limit.
+    #[arg(value_name = "LIMITS", value_parser = parse_limits)]
+    limits: ShardLimits,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn profiles_have_names() {
-        assert_eq!(parse_limits("aws"), Ok(ShardLimits::AWS));
-        assert_eq!(parse_limits("off"), Ok(ShardLimits::OFF));
-    }
-
-    #[test]
-    fn single_values_replace_those_of_aws() {
-        let limits = parse_limits("in_bytes=4MiB,in_records=5000").unwrap();
-        let expected = ShardLimits {
-            in_bytes: 4 << 20,
-            in_burst_bytes: 40 << 20,
-            in_records: 5000,
-            ..ShardLimits::AWS
-        };
-        assert_eq!(limits, expected);
-        assert_eq!(
-            parse_limits("reads=0").unwrap().in_burst_bytes,
-            ShardLimits::AWS.in_burst_bytes
-        );
-        assert_eq!(parse_limits("in_burst_bytes=1MiB").unwrap().in_burst_bytes, 1 << 20);
-    }
-
-    #[test]
-    fn unknown_names_and_values_are_named() {
-        assert!(parse_limits("AWS").unwrap_err().contains("`AWS`"));
-        assert!(parse_limits("in=1").unwrap_err().contains("no limit `in`"));
-        assert!(parse_limits("reads=many").unwrap_err().contains("reads=many"));
-        assert!(parse_limits("in_bytes=1,").is_err());
+impl Limits {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        self.target.alter(StreamChange::Limits(self.limits), |stream| {
+            format!("limits are {}", limits_text(&stream.options.limits))
+        })
     }
 }

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::shape::{StreamShape, limits_text, retention_text};
+use super::limit_values::limits_text;
+use super::shape::{StreamShape, retention_text};
 use crate::cli::connect::Server;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, lines_of, print, print_json, table};
@@ -12,6 +13,7 @@ use crate::wire::streams::StreamSummary;
 
 /// List all streams
 #[derive(Args, Debug)]
+#[command(after_help = "Example: shardway stream list --json")]
 pub(in crate::cli) struct List {
     #[command(flatten)]
     server: Server,
@@ -29,13 +31,24 @@ impl List {
         if streams.is_empty() {
             return print("no streams; `shardway stream create NAME` makes one");
         }
-        let mut table =
-            table(&["NAME", "STATUS", "SHARDS", "DURABILITY", "LIMITS", "RETENTION", "CREATED"]);
+        let mut table = table(&[
+            "NAME",
+            "STATUS",
+            "MODE",
+            "SHARDS",
+            "CONSUMERS",
+            "DURABILITY",
+            "LIMITS",
+            "RETENTION",
+            "CREATED",
+        ]);
         for s in &streams {
             table.add_row([
                 s.name.clone(),
                 s.status.word().to_owned(),
+                s.options.mode.word().to_owned(),
                 s.open_shards.to_string(),
+                s.consumers.to_string(),
                 s.options.durability.word().to_owned(),
                 limits_text(&s.options.limits),
                 retention_text(s.options.retention_hours),

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use crate::base::clock::wall_now;
 use crate::base::ids::Millis;
-use crate::base::stream::Position;
 use crate::cli::time::parse_time;
+use crate::client::lineage::StartAt;
 
 /// Where to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +16,11 @@ pub(super) enum From {
 }
 
 impl From {
-    pub(super) fn position(self) -> Position {
+    pub(super) fn start(self) -> StartAt {
         match self {
-            From::TrimHorizon => Position::TrimHorizon,
-            From::Latest => Position::Latest,
-            From::At(time) => Position::AtTimestamp(time),
+            From::TrimHorizon => StartAt::TrimHorizon,
+            From::Latest => StartAt::Latest,
+            From::At(time) => StartAt::Timestamp(time),
         }
     }
 }

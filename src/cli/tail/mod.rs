@@ -1,9 +1,13 @@
 //! `shardway tail`: records to lines.
 //!
-//! One thread for each home core reads its shards, by long poll or as a consumer; this one prints.
-//! The queue between them is bounded, so a slow reader of the output slows the server down.
+//! One thread for each home core reads its shards, by long poll or as a consumer; this one prints,
+//! and says what is read next when a shard has ended. The queue between them is bounded, so a slow
+//! reader of the output slows the server down.
 
+mod consumer;
+mod follow;
 mod from;
+mod inbox;
 mod poll;
 mod print;
 mod push;
@@ -11,18 +15,19 @@ mod tip;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use clap::Args;
 
 use super::connect::Server;
 use super::failure::{Exit, Failure};
 use super::output::Format;
-use crate::base::ids::{CoreId, Seq, ShardNumber, StreamUuid};
+use crate::base::ids::{Seq, ShardNumber, StreamUuid};
 use crate::base::stream::Position;
 use crate::client::{Batches, Client};
-use crate::wire::streams::StreamDescription;
+use crate::wire::shards::{ChildShard, ShardDescription, ShardFilter};
+use crate::wire::streams::{DescribeStream, StreamSummary};
+use follow::{Follow, Wanted};
 use from::From;
 use print::Printer;
 
@@ -30,9 +35,11 @@ pub(super) use from::join_at_timestamp;
 
 /// Print the records of a stream, one a line, as they arrive
 ///
-/// All shards are read. The records of a shard come in its order; those of different shards
+/// All shards are read, through splits and merges: a shard only when its parents were read to their
+/// ends. So the records of a partition key come in their order; those of different shards
 /// interleave.
 #[derive(Args, Debug)]
+#[command(after_help = "Example: shardway tail orders --from at-timestamp -10m")]
 pub(super) struct Tail {
     /// The stream
     stream: String,
@@ -47,8 +54,8 @@ pub(super) struct Tail {
 
     /// Read as this enhanced fan-out consumer: the server pushes
     ///
-    /// A consumer has a throughput of its own on every shard. Another reader with the same name
-    /// takes its subscriptions over.
+    /// A consumer has a throughput of its own on every shard. It is registered if it is not, and
+    /// stays registered. Another reader with the same name takes its subscriptions over.
     #[arg(long, value_name = "NAME")]
     consumer: Option<String>,
 
@@ -91,6 +98,11 @@ impl Source {
 enum News {
     /// Records of a shard, of which those below `until` are meant.
     Records { batches: Batches, until: Option<Seq> },
+    /// All records of a shard that are meant were passed on. With following, it is closed and goes
+    /// on in its children.
+    Ended { shard: ShardNumber, children: Vec<ChildShard> },
+    /// A shard does not exist any more.
+    Gone { shard: ShardNumber },
     /// The thread ends early.
     Failed(Failure),
 }
@@ -105,63 +117,35 @@ impl Tail {
             return Ok(());
         }
         let mut client = self.server.connect()?;
-        let stream = client.describe_stream(&self.stream)?;
-        let sources = self.sources(&mut client, &stream)?;
-        drop(client);
+        let wanted = self.wanted(&mut client)?;
         let (sender, news) = sync_channel(NEWS);
-        for (home, sources) in sources {
-            self.start_reader(self.server.connect_to(home)?, sources, &stream, sender.clone());
-        }
-        // With the readers' senders gone, the last news is the end.
-        drop(sender);
-        self.print(&news, out)
+        let follow = Follow::start(&self.server, client, wanted, sender)?;
+        self.print(follow, &news, out)
     }
 
-    /// The shards of each home core, with their start and end.
-    fn sources(
-        &self,
-        client: &mut Client,
-        stream: &StreamDescription,
-    ) -> Result<BTreeMap<CoreId, Vec<Source>>, Failure> {
+    fn wanted(&self, client: &mut Client) -> Result<Wanted, Failure> {
+        let name = &self.stream;
+        let request = DescribeStream { name, after: None, limit: 0 };
+        let stream = client.describe_page(&request)?.summary;
+        if let Some(consumer) = &self.consumer {
+            consumer::ensure_registered(client, name, consumer)?;
+        }
+        let listing = client.all_shards(name, ShardFilter::FromTrimHorizon)?;
+        let until = self.no_follow.then(|| ends_now(client, &stream, &listing)).transpose()?;
         let default = if self.no_follow { From::TrimHorizon } else { From::Latest };
-        let from = self.from.unwrap_or(default).position();
-        let mut by_home: BTreeMap<CoreId, Vec<Source>> = BTreeMap::new();
-        for shard in &stream.shards {
-            let until = match self.no_follow {
-                true => Some(tip::tip_of(client, stream.uuid, shard.number)?),
-                false => None,
-            };
-            let source = Source { stream: stream.uuid, shard: shard.number, from, until };
-            by_home.entry(shard.home).or_default().push(source);
-        }
-        Ok(by_home)
+        let start = self.from.unwrap_or(default).start();
+        Ok(Wanted { stream, listing, start, until, consumer: self.consumer.clone() })
     }
 
-    fn start_reader(
+    fn print(
         &self,
-        client: Client,
-        sources: Vec<Source>,
-        stream: &StreamDescription,
-        news: SyncSender<News>,
-    ) {
-        let consumer = self.consumer.clone();
-        let reads = stream.options.limits.reads;
-        thread::spawn(move || {
-            let read = match consumer {
-                Some(consumer) => push::read(client, &consumer, sources, &news),
-                None => poll::read(client, sources, reads, &news),
-            };
-            if let Err(failure) = read {
-                // When nobody listens any more, the command has ended already.
-                let _ = news.send(News::Failed(failure));
-            }
-        });
-    }
-
-    fn print(&self, news: &Receiver<News>, out: impl Write) -> Result<(), Failure> {
+        mut follow: Follow<'_>,
+        news: &Receiver<News>,
+        out: impl Write,
+    ) -> Result<(), Failure> {
         let format = Format { json: self.json };
         let mut printer = Printer::new(out, format, self.max_records);
-        loop {
+        while !follow.is_done() && !printer.is_full() {
             let next = match news.try_recv() {
                 Err(TryRecvError::Empty) => {
                     // Nothing more at the moment: what is printed so far must be seen.
@@ -170,21 +154,35 @@ impl Tail {
                 }
                 other => other.ok(),
             };
-            match next {
-                None => return printer.flush(),
-                Some(News::Records { batches, until }) => {
-                    printer.records(&batches, until)?;
-                    if printer.is_full() {
-                        return printer.flush();
-                    }
-                }
-                Some(News::Failed(failure)) => {
+            match next.expect("the one who follows can always send") {
+                News::Records { batches, until } => printer.records(&batches, until)?,
+                News::Ended { shard, children } => follow.ended(shard, &children)?,
+                News::Gone { shard } => follow.gone(shard)?,
+                News::Failed(failure) => {
                     printer.flush()?;
                     return Err(failure);
                 }
             }
         }
+        printer.flush()
     }
+}
+
+/// Where each shard ends at the moment.
+fn ends_now(
+    client: &mut Client,
+    stream: &StreamSummary,
+    listing: &[ShardDescription],
+) -> Result<BTreeMap<ShardNumber, Seq>, Failure> {
+    let mut ends = BTreeMap::new();
+    for shard in listing {
+        let end = match shard.closed {
+            Some(closed) => closed.end,
+            None => tip::tip_of(client, stream.uuid, shard.number)?,
+        };
+        ends.insert(shard.number, end);
+    }
+    Ok(ends)
 }
 
 /// Answers and pushes that wait to be printed.

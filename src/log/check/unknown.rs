@@ -4,15 +4,21 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::blocking::{self, DiskError, Entry};
 use crate::log::check::{Finding, Severity};
+use crate::log::expected::Expected;
 use crate::log::identity::Identity;
 use crate::log::layout;
-use crate::log::recovery::{shard_dirs, stream_dirs};
+use crate::log::recovery::Directories;
 
 /// Names at the top of a data directory.
 const TOP: [&str; 6] = ["SHARDWAY", "LOCK", "journal", "streams", "catalog", "lost+found"];
 
 /// Everything that does not belong there.
-pub(super) fn findings(data_dir: &Path, identity: &Identity) -> Result<Vec<Finding>, DiskError> {
+pub(super) fn findings(
+    data_dir: &Path,
+    identity: &Identity,
+    expected: &Expected,
+) -> Result<Vec<Finding>, DiskError> {
+    let directories = Directories::find(data_dir, expected)?;
     let mut strangers = Vec::new();
     let mut look = |dir: &Path, belongs: &dyn Fn(&Entry) -> bool| -> Result<(), DiskError> {
         let entries = blocking::list(dir)?;
@@ -26,16 +32,22 @@ pub(super) fn findings(data_dir: &Path, identity: &Identity) -> Result<Vec<Findi
         })
     })?;
     look(&layout::streams_dir(data_dir), &|e| e.is_dir && uuid::Uuid::parse_str(&e.name).is_ok())?;
-    for stream in stream_dirs(data_dir)? {
+    for &stream in &directories.streams {
         look(&layout::stream_dir(data_dir, stream), &|e| {
             e.is_dir && layout::parse_shard_dir(&e.name).is_some()
         })?;
-        for shard in shard_dirs(data_dir, stream)? {
-            let dir = layout::shard_dir(data_dir, shard);
-            look(&dir, &|e| belongs_to_shard(&dir, &e.name))?;
-        }
     }
-    Ok(strangers.into_iter().map(finding).collect())
+    for &shard in &directories.shards {
+        let dir = layout::shard_dir(data_dir, shard);
+        look(&dir, &|e| belongs_to_shard(&dir, &e.name))?;
+    }
+    Ok(strangers.into_iter().map(finding).chain(directories.dead.iter().map(|d| left(d))).collect())
+}
+
+/// What a removal has left when it was cut off.
+fn left(dir: &Path) -> Finding {
+    let what = "left over from a deleted stream or an expired shard".to_owned();
+    Finding::new(Severity::Note, dir, 0, what, "nothing: the next start removes it")
 }
 
 /// A segment, or the index of a segment that is there.

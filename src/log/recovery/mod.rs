@@ -8,6 +8,7 @@ mod journals;
 mod reach;
 mod replay;
 mod shards;
+mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,10 +18,12 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::base::clock::Now;
-use crate::base::ids::{CoreId, Millis, Seq, ShardKey, StreamUuid, Term};
+use crate::base::ids::{CoreId, Millis, Seq, ShardKey, Term};
 use crate::disk::blocking::{self, DirLock, DiskError};
+use crate::disk::parallel;
 use crate::log::commit::{COMMIT_HEADER_BYTES, CommitKind};
 use crate::log::damage::Damage;
+use crate::log::expected::Expected;
 use crate::log::identity::{Identity, IdentityError, JournalShape};
 use crate::log::index::SegmentIndex;
 use crate::log::journal_scan::batches;
@@ -30,11 +33,13 @@ use crate::log::segment_header::NoSegment;
 use crate::record::BatchHeader;
 
 use journals::{JournalPart, Journals, ShardJournal, read_journals};
+use reach::Reach;
 use replay::{Creation, Placed, ReplayError, ShardReplay};
 use shards::{ShardFiles, read_shards, read_unsealed};
 
 pub(crate) use journals::{journal_files, journal_term};
-pub(crate) use shards::{shard_dirs, stream_dirs};
+pub(crate) use shards::{Directories, shard_dirs, stream_dirs};
+pub(crate) use survey::{Survey, survey};
 
 /// Batches that wait to be written, over all shards.
 const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -158,6 +163,10 @@ pub struct Recovered {
     pub salt: u64,
     /// Every shard that has segments, by key.
     pub shards: Vec<RecoveredShard>,
+    /// Closed shards that end elsewhere than the catalog says, and where: the catalog must hear of
+    /// it before anybody reads them. Shards without stable storage have lost their last records,
+    /// or a loss was accepted.
+    pub moved_ends: Vec<(ShardKey, Seq)>,
     /// What was done.
     pub stats: RecoveryStats,
     /// What was given up; empty unless `accept_loss` was set and needed.
@@ -165,16 +174,16 @@ pub struct Recovered {
 }
 
 /// Recovers the data directory and starts the next term. `_lock` is the server's own lock.
-/// Streams for which `is_live` says no are removed.
+/// What is left of streams and shards that are not `expected` is removed.
 pub fn recover(
     data_dir: &Path,
     _lock: &DirLock,
     identity: Identity,
     options: &RecoverOptions,
-    is_live: &dyn Fn(StreamUuid) -> bool,
+    expected: &Expected,
     progress: &mut dyn Progress,
 ) -> Result<Recovered, RecoverError> {
-    let plan = plan(data_dir, identity, options, is_live, progress)?;
+    let plan = plan(data_dir, identity, options, expected, progress)?;
     plan.replay(progress)?.commit()
 }
 
@@ -185,75 +194,12 @@ pub struct Plan {
     identity: Identity,
     options: RecoverOptions,
     started: Now,
-    dead: Vec<StreamUuid>,
-    shards: BTreeMap<ShardKey, (ShardFiles, reach::Reach)>,
+    dead: Vec<PathBuf>,
+    shards: BTreeMap<ShardKey, (ShardFiles, Reach)>,
+    moved_ends: Vec<(ShardKey, Seq)>,
     parts: Vec<JournalPart>,
     stats: RecoveryStats,
     losses: Losses,
-}
-
-/// What the next start would find; for `check`.
-pub(crate) struct Survey {
-    pub identity_file: PathBuf,
-    pub commits: u64,
-    pub torn_tails: Vec<(PathBuf, u64)>,
-    pub journal_damage: Vec<Damage>,
-    /// Of streams without a directory.
-    pub absent: Vec<Damage>,
-    pub unsupported: Vec<(PathBuf, NoSegment)>,
-    pub shards: BTreeMap<ShardKey, ShardVerdict>,
-}
-
-/// What the next start would find of one shard.
-pub(crate) struct ShardVerdict {
-    pub first: Seq,
-    pub end: Seq,
-    pub damage: Vec<Damage>,
-}
-
-/// Reads and judges as [`plan`] does, and reports all of it. Journals are read even after a clean
-/// stop: no record depends on them then, but their checkpoints say how far the shards reached.
-pub(crate) fn survey(
-    data_dir: &Path,
-    identity: &Identity,
-    only: Option<StreamUuid>,
-    progress: &mut dyn Progress,
-) -> Result<Survey, DiskError> {
-    let journals = read_journals(data_dir, identity, progress)?;
-    let wanted = |stream: StreamUuid| only.is_none_or(|only| only == stream);
-    let mut known = journals.shards;
-    known.retain(|key, _| wanted(key.stream));
-    if identity.clean {
-        // As in a start: the records themselves must be in segments.
-        known.values_mut().for_each(|journal| journal.runs.clear());
-    }
-    let mut streams = stream_dirs(data_dir)?;
-    streams.retain(|&stream| wanted(stream));
-    let (files, unsupported) = read_shards(data_dir, &streams, progress)?;
-    let mut shards = judge_shards(data_dir, files, &known, identity.clean)?;
-    // Without a directory the stream may have been deleted: the catalog knows, this does not.
-    let mut absent = Vec::new();
-    shards.retain(|key, (_, reach)| {
-        let deleted = !streams.contains(&key.stream) && !reach.damage.is_empty();
-        if deleted {
-            absent.append(&mut reach.damage);
-        }
-        !deleted
-    });
-    let verdict = |reach: reach::Reach| ShardVerdict {
-        first: reach.start,
-        end: reach.end,
-        damage: reach.damage,
-    };
-    Ok(Survey {
-        identity_file: layout::identity_file(data_dir),
-        commits: journals.parts.iter().map(|p| p.commits.len() as u64).sum(),
-        torn_tails: journals.torn_tails,
-        journal_damage: journals.damage,
-        absent,
-        unsupported: unsupported.into_iter().map(|u| (u.file, u.why)).collect(),
-        shards: shards.into_iter().map(|(key, (_, reach))| (key, verdict(reach))).collect(),
-    })
 }
 
 /// Puts segments and journals of every shard together.
@@ -261,9 +207,11 @@ fn judge_shards(
     data_dir: &Path,
     mut files: BTreeMap<ShardKey, ShardFiles>,
     journals: &BTreeMap<ShardKey, ShardJournal>,
+    expected: &Expected,
     stopped_clean: bool,
-) -> Result<BTreeMap<ShardKey, (ShardFiles, reach::Reach)>, DiskError> {
-    for &key in journals.keys() {
+) -> Result<BTreeMap<ShardKey, (ShardFiles, Reach)>, DiskError> {
+    let closed = expected.closed_with_records().map(|(key, _)| key);
+    for key in journals.keys().copied().chain(closed) {
         files.entry(key).or_insert_with(|| ShardFiles::new(data_dir, key));
     }
     let none = ShardJournal::default();
@@ -276,7 +224,7 @@ fn judge_shards(
             // What is behind belongs to the lower term and gives way.
             shard.segments[at].stray = None;
         }
-        let reach = reach::reach(&shard, journal, stopped_clean);
+        let reach = reach::reach(&shard, journal, expected.closed(key), stopped_clean);
         judged.insert(key, (shard, reach));
     }
     Ok(judged)
@@ -287,22 +235,21 @@ pub fn plan(
     data_dir: &Path,
     identity: Identity,
     options: &RecoverOptions,
-    is_live: &dyn Fn(StreamUuid) -> bool,
+    expected: &Expected,
     progress: &mut dyn Progress,
 ) -> Result<Plan, RecoverError> {
     let started = (options.clock)();
-    let (live, dead): (Vec<_>, Vec<_>) =
-        stream_dirs(data_dir)?.into_iter().partition(|&uuid| is_live(uuid));
+    let directories = Directories::find(data_dir, expected)?;
     let mut journals = match identity.clean {
         true => Journals::default(),
         false => read_journals(data_dir, &identity, progress)?,
     };
-    journals.shards.retain(|key, _| is_live(key.stream));
-    let (files, unsupported) = read_shards(data_dir, &live, progress)?;
+    journals.shards.retain(|&key, _| expected.has(key));
+    let (files, unsupported) = read_shards(data_dir, &directories.shards, progress)?;
     if let Some(shards::Unsupported { file, why }) = unsupported.into_iter().next() {
         return Err(RecoverError::Unsupported { file, why });
     }
-    let shards = judge_shards(data_dir, files, &journals.shards, identity.clean)?;
+    let shards = judge_shards(data_dir, files, &journals.shards, expected, identity.clean)?;
     let mut damage = journals.damage;
     damage.extend(shards.values().flat_map(|(_, reach)| reach.damage.iter().cloned()));
     if !damage.is_empty() && !options.accept_loss {
@@ -314,12 +261,17 @@ pub fn plan(
         was_clean: identity.clean,
         ..RecoveryStats::default()
     };
+    let ends = shards.iter().map(|(&key, (_, reach))| (key, reach.end));
+    let moved = |&(key, end): &(ShardKey, Seq)| {
+        expected.closed(key).is_some_and(|closed| closed.at.end != end)
+    };
     Ok(Plan {
         data_dir: data_dir.to_owned(),
         identity,
         options: *options,
         started,
-        dead,
+        dead: directories.dead,
+        moved_ends: ends.filter(moved).collect(),
         shards,
         parts: journals.parts,
         stats,
@@ -330,9 +282,7 @@ pub fn plan(
 impl Plan {
     /// Completes the segments from the journals and makes them durable.
     pub fn replay(mut self, progress: &mut dyn Progress) -> Result<Replayed, RecoverError> {
-        for &stream in &self.dead {
-            blocking::remove_dir_all(&layout::stream_dir(&self.data_dir, stream))?;
-        }
+        parallel::try_each(&self.dead, |dir| blocking::remove_dir_all(dir))?;
         let creation = Creation { term: Term(self.identity.term.0 + 1), now: self.started.wall };
         let mut shards = BTreeMap::new();
         for (key, (files, reach)) in std::mem::take(&mut self.shards) {
@@ -344,14 +294,14 @@ impl Plan {
             self.replay_part(&part, &mut shards, progress)?;
         }
         progress.message("syncing segments");
-        for shard in shards.values_mut() {
-            // After a clean stop all of it was synced.
-            if !self.identity.clean || shard.must_finish() {
-                shard.finish()?;
-            }
-        }
-        sync_stream_dirs(&self.data_dir, shards.keys())?;
-        Ok(Replayed { plan: self, shards: shards.into_values().map(|s| s.files).collect() })
+        let shards: Vec<ShardReplay> = shards.into_values().collect();
+        // After a clean stop all of it was synced.
+        let (crashed, all) = (!self.identity.clean, shards.iter());
+        let unfinished: Vec<_> = all.filter(|shard| shard.must_finish(crashed)).collect();
+        parallel::try_each(&unfinished, |shard| shard.finish())?;
+        sync_stream_dirs(&self.data_dir, unfinished.iter().map(|shard| shard.files.key))?;
+        let shards = shards.into_iter().map(ShardReplay::into_files).collect();
+        Ok(Replayed { plan: self, shards })
     }
 
     fn replay_part(
@@ -411,19 +361,17 @@ impl Plan {
 }
 
 /// The names of new shard directories are durable only with their parents.
-fn sync_stream_dirs<'a>(
+fn sync_stream_dirs(
     data_dir: &Path,
-    shards: impl Iterator<Item = &'a ShardKey>,
+    shards: impl Iterator<Item = ShardKey>,
 ) -> Result<(), DiskError> {
-    let streams: BTreeSet<StreamUuid> = shards.map(|key| key.stream).collect();
-    for &stream in &streams {
-        let dir = layout::stream_dir(data_dir, stream);
-        if dir.is_dir() {
-            blocking::sync_dir(&dir)?;
-        }
+    let streams: BTreeSet<_> = shards.map(|key| layout::stream_dir(data_dir, key.stream)).collect();
+    if streams.is_empty() {
+        return Ok(());
     }
-    let dir = layout::streams_dir(data_dir);
-    if dir.is_dir() { blocking::sync_dir(&dir) } else { Ok(()) }
+    let streams: Vec<PathBuf> = streams.into_iter().collect();
+    parallel::try_each(&streams, |dir| blocking::sync_dir(dir))?;
+    blocking::sync_dir(&layout::streams_dir(data_dir))
 }
 
 /// Segments are complete and durable; the old term is still the current one.
@@ -436,7 +384,8 @@ pub struct Replayed {
 impl Replayed {
     /// Stores the new term and removes journals that it does not use.
     pub fn commit(self) -> Result<Recovered, RecoverError> {
-        let Plan { data_dir, identity, options, started, mut stats, losses, .. } = self.plan;
+        let Plan { data_dir, identity, options, started, moved_ends, mut stats, losses, .. } =
+            self.plan;
         let identity = Identity {
             uuid: identity.uuid,
             term: Term(identity.term.0 + 1),
@@ -453,6 +402,7 @@ impl Replayed {
             term: identity.term,
             salt: identity.salt,
             shards: self.shards.into_iter().filter_map(recovered_shard).collect(),
+            moved_ends,
             stats,
             losses,
         })
@@ -482,4 +432,20 @@ fn recovered_shard(files: ShardFiles) -> Option<RecoveredShard> {
             .map(|s| SegmentExtent { base: s.base, index: s.index, sealed: s.sealed })
             .collect(),
     })
+}
+
+impl Recovered {
+    /// Saves the indexes of all segments that lack one. For a server that starts new segments and
+    /// adds nothing to these: so no later start has to scan them.
+    pub fn save_indexes(&self, data_dir: &Path) -> Result<(), DiskError> {
+        let mut unsaved = Vec::new();
+        for shard in &self.shards {
+            let lacking = shard.segments.iter().filter(|s| !s.sealed && !s.index.is_empty());
+            unsaved.extend(lacking.map(|segment| (shard.shard, &segment.index)));
+        }
+        parallel::try_each(&unsaved, |(key, index)| {
+            let dir = layout::shard_dir(data_dir, *key);
+            blocking::replace_file(&layout::index_file(&dir, index.base()), &index.encode())
+        })
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::ids::Seq;
 use crate::log::damage::{Damage, DamageKind, Proof, ProofKind};
+use crate::log::expected::Closed;
 use crate::log::layout;
 use crate::log::recovery::journals::{Run, ShardJournal};
 use crate::log::recovery::shards::ShardFiles;
@@ -38,14 +39,23 @@ pub(crate) fn overruled(shard: &ShardFiles, journal: &ShardJournal) -> Option<(u
     cuts.min_by_key(|&(_, seq)| seq)
 }
 
-/// Puts segments and journal together. After a clean stop a segment ends in zeros or not at all.
-pub(crate) fn reach(shard: &ShardFiles, journal: &ShardJournal, stopped_clean: bool) -> Reach {
+/// Puts segments and journal together. After a clean stop a segment ends in zeros or not at all;
+/// a closed shard ends where the catalog says.
+pub(crate) fn reach(
+    shard: &ShardFiles,
+    journal: &ShardJournal,
+    closed: Option<Closed<'_>>,
+    stopped_clean: bool,
+) -> Reach {
     let start = shard.segments.first().map_or(Seq::ZERO, |s| s.base);
     let mut end = start;
     while let Some(further) = covered_to(shard, journal, end) {
         end = further;
     }
-    let mut damage = damage_at(shard, journal, end);
+    let mut damage = damage_at(shard, journal, closed, end);
+    if damage.is_empty() {
+        damage.extend(closed.and_then(|closed| behind_closed_end(shard, journal, closed, end)));
+    }
     if stopped_clean && damage.is_empty() {
         damage.extend(bad_ends(shard));
     }
@@ -81,7 +91,31 @@ fn overlaps(shard: &ShardFiles) -> impl Iterator<Item = Damage> {
     })
 }
 
-fn damage_at(shard: &ShardFiles, journal: &ShardJournal, end: Seq) -> Vec<Damage> {
+/// What reaches further than a closed shard may.
+fn behind_closed_end(
+    shard: &ShardFiles,
+    journal: &ShardJournal,
+    closed: Closed<'_>,
+    found: Seq,
+) -> Option<Damage> {
+    let end = closed.at.end;
+    if found <= end {
+        return None;
+    }
+    let segment = shard.segments.iter().find(|s| s.index.end() > end);
+    let in_segment = segment.map(|s| (layout::segment_file(&shard.dir, s.base), 0));
+    let run = journal.runs.iter().find(|run| run.end > end);
+    let (file, offset) = in_segment.or(run.map(|run| (run.file.clone(), run.offset)))?;
+    let kind = DamageKind::BehindClosedEnd { shard: shard.key, end, found };
+    Some(Damage { file, offset, kind })
+}
+
+fn damage_at(
+    shard: &ShardFiles,
+    journal: &ShardJournal,
+    closed: Option<Closed<'_>>,
+    end: Seq,
+) -> Vec<Damage> {
     let segment_path = |base| layout::segment_file(&shard.dir, base);
     let mut damage: Vec<Damage> = Vec::new();
     for segment in &shard.segments {
@@ -109,7 +143,8 @@ fn damage_at(shard: &ShardFiles, journal: &ShardJournal, end: Seq) -> Vec<Damage
         .chain(checkpoint.map(|(seq, file, offset)| {
             let what = ProofKind::Checkpoint(*seq);
             (*seq, Proof { file: file.clone(), offset: *offset, what })
-        }));
+        }))
+        .chain(missing_end(closed, end));
     if let Some((until, proof)) = proofs.min_by_key(|(until, _)| *until) {
         let last = shard.segments.iter().rfind(|s| s.base <= end);
         damage.push(Damage {
@@ -119,4 +154,12 @@ fn damage_at(shard: &ShardFiles, journal: &ShardJournal, end: Seq) -> Vec<Damage
         });
     }
     damage
+}
+
+/// The proof that a closed shard had more records, all of them durable.
+fn missing_end(closed: Option<Closed<'_>>, end: Seq) -> Option<(Seq, Proof)> {
+    let Closed { at, catalog } =
+        closed.filter(|closed| closed.at.durable && end < closed.at.end)?;
+    let what = ProofKind::ClosedEnd(at.end);
+    Some((at.end, Proof { file: catalog.to_owned(), offset: 0, what }))
 }

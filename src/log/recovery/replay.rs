@@ -154,10 +154,12 @@ impl ShardReplay {
         if bytes.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Whether any file was written, or an index is to be saved.
-    pub fn must_finish(&self) -> bool {
+    /// Whether a file was written, or an index is to be saved; after a crash also whether bytes
+    /// were found that may only be in caches.
+    pub fn must_finish(&self, crashed: bool) -> bool {
         let last = self.files.segments.len().saturating_sub(1);
-        self.changed || self.files.segments[..last].iter().any(|s| !s.sealed)
+        let synced = if crashed { self.files.segments.len() } else { last };
+        self.changed || self.files.segments[..synced].iter().any(|s| !s.sealed)
     }
 
     /// Writes what waits. Not durable before [`ShardReplay::finish`].
@@ -174,14 +176,10 @@ impl ShardReplay {
 
     /// Makes everything durable: unsealed segments, the indexes of those that another one
     /// follows, the directory.
-    pub fn finish(&mut self) -> Result<(), DiskError> {
-        self.flush()?;
+    pub fn finish(&self) -> Result<(), DiskError> {
+        assert!(self.pending.is_none(), "what waits is written before it is synced");
         let count = self.files.segments.len();
-        for i in 0..count {
-            let segment = &self.files.segments[i];
-            if segment.sealed {
-                continue;
-            }
+        for (i, segment) in self.files.segments.iter().enumerate().filter(|(_, s)| !s.sealed) {
             let file = BlockingFile::open_or_create(&self.path(segment.base))?;
             // Direct reads and writes want whole blocks.
             if !is_aligned(file.len()?) {
@@ -192,16 +190,27 @@ impl ShardReplay {
             if i + 1 < count {
                 let index = layout::index_file(&self.files.dir, segment.base);
                 blocking::replace_file(&index, &segment.index.encode())?;
-                self.files.segments[i].sealed = true;
             }
         }
         if count > 0 { blocking::sync_dir(&self.files.dir) } else { Ok(()) }
     }
 
+    /// The files, once all that must be finished is.
+    pub fn into_files(mut self) -> ShardFiles {
+        let last = self.files.segments.len().saturating_sub(1);
+        self.files.segments[..last].iter_mut().for_each(|segment| segment.sealed = true);
+        self.files
+    }
+
     /// A new last segment; returns its position.
     fn create(&mut self, base: Seq) -> Result<usize, DiskError> {
         self.changed = true;
-        blocking::create_dir_durable(&self.files.dir)?;
+        let stream_dir = self.files.dir.parent().expect("a shard lies in its stream");
+        if !stream_dir.is_dir() {
+            blocking::create_dir_durable(stream_dir)?;
+        }
+        // Its name is synced with all others of the stream.
+        blocking::create_dir(&self.files.dir)?;
         self.write_header(base)?;
         self.files.segments.push(SegmentFile {
             base,

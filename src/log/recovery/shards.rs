@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 
 use crate::base::ids::{Seq, ShardKey, StreamUuid};
 use crate::disk::blocking::{self, BlockingFile, DiskError};
+use crate::disk::parallel::{self, FILES_AT_ONCE};
 use crate::log::damage::DamageKind;
+use crate::log::expected::Expected;
 use crate::log::index::SegmentIndex;
 use crate::log::layout;
 use crate::log::progress::Progress;
 use crate::log::segment_header::{NoSegment, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::log::segment_scan::{ScanEnd, SegmentExpect, Stray, TermSpan, scan_segment};
+
+/// Segments that are scanned at the same time: each is in memory then, up to 64 MiB of it.
+const SCANS_AT_ONCE: usize = 4;
 
 /// A segment as it stands on disk.
 #[derive(Clone, Debug)]
@@ -57,67 +62,120 @@ pub(crate) struct Unsupported {
 
 /// The streams that have a directory.
 pub(crate) fn stream_dirs(data_dir: &Path) -> Result<Vec<StreamUuid>, DiskError> {
-    let entries = blocking::list(&layout::streams_dir(data_dir))?;
-    let uuids =
-        entries.iter().filter(|e| e.is_dir).filter_map(|e| uuid::Uuid::parse_str(&e.name).ok());
+    let names = blocking::list_dirs(&layout::streams_dir(data_dir))?;
+    let uuids = names.iter().filter_map(|name| uuid::Uuid::parse_str(name).ok());
     Ok(uuids.map(|u| StreamUuid(u.into_bytes())).collect())
 }
 
 /// The shards of a stream that have a directory.
 pub(crate) fn shard_dirs(data_dir: &Path, stream: StreamUuid) -> Result<Vec<ShardKey>, DiskError> {
-    let entries = blocking::list(&layout::stream_dir(data_dir, stream))?;
-    let numbers =
-        entries.iter().filter(|e| e.is_dir).filter_map(|e| layout::parse_shard_dir(&e.name));
+    let names = blocking::list_dirs(&layout::stream_dir(data_dir, stream))?;
+    let numbers = names.iter().filter_map(|name| layout::parse_shard_dir(name));
     Ok(numbers.map(|number| ShardKey { stream, number }).collect())
 }
 
-/// Reads the segments of all shards in `streams`.
+/// What has a directory.
+#[derive(Debug, Default)]
+pub(crate) struct Directories {
+    pub streams: Vec<StreamUuid>,
+    pub shards: Vec<ShardKey>,
+    /// Of streams and shards that do not exist any more.
+    pub dead: Vec<PathBuf>,
+}
+
+impl Directories {
+    /// Finds them, and tells the living from the dead.
+    pub fn find(data_dir: &Path, expected: &Expected) -> Result<Directories, DiskError> {
+        let mut found = Directories::default();
+        for stream in stream_dirs(data_dir)? {
+            if !expected.has_stream(stream) {
+                found.dead.push(layout::stream_dir(data_dir, stream));
+                continue;
+            }
+            found.streams.push(stream);
+            for key in shard_dirs(data_dir, stream)? {
+                match expected.has(key) {
+                    true => found.shards.push(key),
+                    false => found.dead.push(layout::shard_dir(data_dir, key)),
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads the segments of these shards.
 pub(crate) fn read_shards(
     data_dir: &Path,
-    streams: &[StreamUuid],
+    keys: &[ShardKey],
     progress: &mut dyn Progress,
 ) -> Result<(BTreeMap<ShardKey, ShardFiles>, Vec<Unsupported>), DiskError> {
     progress.message("reading segments");
+    let listed = parallel::map(keys, FILES_AT_ONCE, |&key| Listed::read(data_dir, key), |_| {});
+    let mut listed: Vec<Listed> = listed.into_iter().collect::<Result<_, _>>()?;
+    // The few that were written last; each is read whole.
+    let unsealed: Vec<(usize, Seq, u64)> = (0..)
+        .zip(&listed)
+        .flat_map(|(at, shard)| shard.unsealed.iter().map(move |&(base, n)| (at, base, n)))
+        .collect();
+    progress.total_bytes(unsealed.iter().map(|&(.., bytes)| bytes).sum());
+    let scan = |&(at, base, bytes): &(usize, Seq, u64)| {
+        (at, bytes, read_unsealed(&listed[at].files, base, Seq::MAX))
+    };
+    let scanned = parallel::map(&unsealed, SCANS_AT_ONCE, scan, |(_, bytes, _)| {
+        progress.advance(*bytes);
+    });
+    for (at, _, segment) in scanned {
+        listed[at].files.segments.push(segment?);
+    }
     let (mut shards, mut unsupported) = (BTreeMap::new(), Vec::new());
-    for &stream in streams {
-        for key in shard_dirs(data_dir, stream)? {
-            let mut files = ShardFiles::new(data_dir, key);
-            for entry in blocking::list(&files.dir)? {
-                let Some(base) = layout::parse_segment_file(&entry.name) else {
-                    continue;
-                };
-                let segment = read_segment(&files, base, entry.bytes, progress)?;
-                if let Some((_, DamageKind::Segment { why: ScanEnd::Header(why), .. })) =
-                    segment.damage
-                    && matches!(why, NoSegment::Version(_) | NoSegment::Flags(_))
-                {
-                    let file = layout::segment_file(&files.dir, base);
-                    unsupported.push(Unsupported { file, why });
-                }
-                files.segments.push(segment);
-            }
-            shards.insert(key, files);
-        }
+    for Listed { mut files, .. } in listed {
+        files.segments.sort_by_key(|segment| segment.base);
+        unsupported.extend(files.segments.iter().filter_map(|s| Unsupported::of(&files, s)));
+        shards.insert(files.key, files);
     }
     Ok((shards, unsupported))
 }
 
-fn read_segment(
-    shard: &ShardFiles,
-    base: Seq,
-    bytes: u64,
-    progress: &mut dyn Progress,
-) -> Result<SegmentFile, DiskError> {
-    let saved = blocking::read_file_if_exists(&layout::index_file(&shard.dir, base))?;
-    let saved = saved.and_then(|b| SegmentIndex::decode(&b).ok()).filter(|i| i.base() == base);
-    match saved {
-        Some(index) => read_sealed(shard, index, bytes),
-        None => {
-            progress.total_bytes(bytes);
-            let segment = read_unsealed(shard, base, Seq(u64::MAX))?;
-            progress.advance(bytes);
-            Ok(segment)
+impl Unsupported {
+    fn of(shard: &ShardFiles, segment: &SegmentFile) -> Option<Unsupported> {
+        let Some((_, DamageKind::Segment { why: ScanEnd::Header(why), .. })) = segment.damage
+        else {
+            return None;
+        };
+        let newer = matches!(why, NoSegment::Version(_) | NoSegment::Flags(_));
+        let file = layout::segment_file(&shard.dir, segment.base);
+        newer.then_some(Unsupported { file, why })
+    }
+}
+
+/// A shard whose directory was listed: its sealed segments, and those that must be scanned.
+struct Listed {
+    files: ShardFiles,
+    /// Base and length.
+    unsealed: Vec<(Seq, u64)>,
+}
+
+impl Listed {
+    fn read(data_dir: &Path, key: ShardKey) -> Result<Listed, DiskError> {
+        let mut listed = Listed { files: ShardFiles::new(data_dir, key), unsealed: Vec::new() };
+        let files = &mut listed.files;
+        // By name, which is by base, and the index in front of its segment.
+        let mut saved = None;
+        for entry in blocking::list(&files.dir)? {
+            let name = entry.name.as_str();
+            if name.ends_with(".idx") {
+                let path = files.dir.join(name);
+                let index = SegmentIndex::decode(&blocking::read_file(&path)?).ok();
+                saved = index.filter(|i| path == layout::index_file(&files.dir, i.base()));
+            } else if let Some(base) = layout::parse_segment_file(name) {
+                match saved.take().filter(|index| index.base() == base) {
+                    Some(index) => files.segments.push(read_sealed(files, index, entry.bytes)?),
+                    None => listed.unsealed.push((base, entry.bytes)),
+                }
+            }
         }
+        Ok(listed)
     }
 }
 

@@ -1,0 +1,281 @@
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::base::clock::Now;
+use crate::base::error::ErrorCode;
+use crate::base::ids::{CoreId, Millis, SessionId, ShardNumber, StreamUuid, Term, home_core};
+use crate::base::limits::FRAME_HEADER_BYTES;
+use crate::base::stream::{ConsumerStatus, StreamOptions};
+use crate::catalog::{ConsumerRecord, State, StreamRecord, View};
+use crate::log::journal::JournalSpec;
+use crate::native::{Outgoing, Session, Sessions};
+use crate::net::Socket;
+use crate::security::iterator::IteratorKey;
+use crate::service::{ControlOperation, Core, CoreSpec, Message};
+use crate::wire::account::{AccountDescription, Commitment, UpdateAccount};
+use crate::wire::alter::{AlterStream, StreamChange};
+use crate::wire::consumers::*;
+use crate::wire::error::ErrorFrame;
+use crate::wire::frame::write_frame;
+use crate::wire::reshard::{Reshard, ReshardStream};
+use crate::wire::shards::{GetShardStats, ListShards, ShardCounts, ShardFilter, ShardList};
+use crate::wire::streams::StreamName;
+use crate::wire::tags::{ListTags, TagList};
+use crate::wire::{Decode, FrameHeader, Opcode, Writer};
+
+const STREAM: StreamUuid = StreamUuid([3; 16]);
+const WALL: Millis = Millis(1_700_000_000_000);
+const ME: SessionId = SessionId { core: CoreId(0), index: 0, generation: 1 };
+const SHARDS: u32 = 20;
+
+/// Core 0 of two, with a stream that has consumers and tags, and one connection.
+struct World {
+    core: Core,
+    sessions: Sessions,
+    session: Session,
+    client: TcpStream,
+    socket: Socket,
+}
+
+fn world() -> World {
+    let mut stream = StreamRecord::new("orders", STREAM, WALL, SHARDS, StreamOptions::default());
+    let tags = |value: &str| [("team".to_owned(), value.to_owned())].into();
+    stream.tags = tags("stream");
+    for name in ["a", "b", "c"] {
+        let consumer = ConsumerRecord { created: Millis(5000), tags: tags(name) };
+        stream.consumers.insert(name.to_owned(), consumer);
+    }
+    let mut state = State::new([1; 32]);
+    state.streams.insert("orders".to_owned(), stream);
+    let core = CoreId(0);
+    let file_bytes = 64 << 20;
+    let spec = CoreSpec {
+        core,
+        cores: 2,
+        data_dir: PathBuf::from("/data"),
+        journal: JournalSpec { core, term: Term(1), salt: 5, files: 4, file_bytes },
+        tail_bytes: usize::MAX,
+        iterator_key: IteratorKey::new(&[1; 32]),
+        view: Arc::new(View::of(&state, 2, Arc::default())),
+        shards: Vec::new(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let socket = Socket::new(listener.accept().unwrap().0).unwrap();
+    let mut session = Session::new(ME, socket.try_clone().unwrap());
+    session.greeted = true;
+    let (core, sessions) = (Core::new(spec, Now::read()), Sessions::new(core, 2, [0; 16]));
+    World { core, sessions, session, client, socket }
+}
+
+impl World {
+    fn ask(&mut self, opcode: Opcode, payload: impl FnOnce(&mut Writer<'_>)) {
+        let mut frame = Vec::new();
+        write_frame(&mut frame, opcode, 7, payload);
+        let header = FrameHeader::decode(frame.first_chunk().unwrap()).unwrap();
+        let now = Now { wall: WALL, mono: Now::read().mono };
+        self.sessions.serve_frame(&mut self.core, now, &mut self.session, &header, &frame, &[]);
+    }
+
+    /// The frame that the connection was sent.
+    fn answer(&mut self, opcode: Opcode) -> Vec<u8> {
+        let _ = self.session.outbound.flush(&self.socket).unwrap();
+        let mut head = [0; FRAME_HEADER_BYTES];
+        self.client.read_exact(&mut head).unwrap();
+        let header = FrameHeader::decode(&head).unwrap();
+        assert_eq!((header.opcode, header.correlation), (opcode, 7));
+        let mut payload = vec![0; header.payload_bytes as usize];
+        self.client.read_exact(&mut payload).unwrap();
+        payload
+    }
+
+    fn refusal(&mut self) -> (ErrorCode, String) {
+        let payload = self.answer(Opcode::Error);
+        let ErrorFrame { code, message, .. } = ErrorFrame::decode(&payload).unwrap();
+        (code, message.to_owned())
+    }
+
+    /// The only message for another core, or for the catalog.
+    fn sent(&mut self) -> Outgoing {
+        assert_eq!(self.session.in_flight, 1, "its answer is still to come");
+        assert_eq!(self.sessions.outgoing.len(), 1);
+        self.sessions.outgoing.remove(0)
+    }
+
+    fn change(&mut self) -> ControlOperation {
+        let Outgoing { to: CoreId(0), message: Message::Control(request) } = self.sent() else {
+            panic!("a change goes to the catalog")
+        };
+        assert_eq!((request.session, request.correlation), (ME, 7));
+        self.session.in_flight = 0;
+        request.operation
+    }
+}
+
+fn numbers(shards: impl IntoIterator<Item = ShardNumber>) -> Vec<u32> {
+    shards.into_iter().map(|shard| shard.0).collect()
+}
+
+#[test]
+fn shards_are_listed_from_the_view_page_by_page() {
+    let mut w = world();
+    let (filter, after) = (ShardFilter::AtLatest, Some(ShardNumber(4)));
+    let list = ListShards { name: "orders", filter, after, limit: 3 };
+    w.ask(Opcode::ListShards, |p| list.write(p));
+    let page = ShardList::decode(&w.answer(Opcode::ListShardsAnswer)).unwrap();
+    assert_eq!(numbers(page.shards.iter().map(|shard| shard.number)), [5, 6, 7]);
+    assert!(page.more);
+    w.ask(Opcode::ListShards, |p| ListShards { name: "other", ..list }.write(p));
+    let text = "Stream other under account 000000000000 not found.";
+    assert_eq!(w.refusal(), (ErrorCode::ResourceNotFound, text.to_owned()));
+    assert_eq!(w.session.in_flight, 0);
+    assert!(w.sessions.outgoing.is_empty(), "no other core is asked");
+}
+
+#[test]
+fn consumers_and_tags_are_answered_from_the_view() {
+    let mut w = world();
+    let b = ConsumerName { stream: "orders", consumer: "b" };
+    w.ask(Opcode::DescribeConsumer, |p| b.write(p));
+    let found = ConsumerDescription::decode(&w.answer(Opcode::DescribeConsumerAnswer)).unwrap();
+    assert_eq!((found.name.as_str(), found.status), ("b", ConsumerStatus::Active));
+    assert!(found.arn.ends_with(":stream/orders/consumer/b:5"), "{}", found.arn);
+
+    w.ask(Opcode::ListConsumers, |p| {
+        ListConsumers { stream: "orders", after: "a", limit: 1 }.write(p);
+    });
+    let list = ConsumerList::decode(&w.answer(Opcode::ListConsumersAnswer)).unwrap();
+    assert_eq!((list.consumers, list.more), (vec![found], true));
+    let limit = CONSUMERS_PER_PAGE_MAX as u32 + 1;
+    w.ask(Opcode::ListConsumers, |p| {
+        ListConsumers { stream: "orders", after: "", limit }.write(p);
+    });
+    assert_eq!(w.refusal().0, ErrorCode::Validation);
+
+    for (consumer, value) in [("", "stream"), ("c", "c")] {
+        w.ask(Opcode::ListTags, |p| ListTags { stream: "orders", consumer }.write(p));
+        let tags = TagList::decode(&w.answer(Opcode::ListTagsAnswer)).unwrap();
+        assert_eq!(tags.0, [("team".to_owned(), value.to_owned())]);
+    }
+    w.ask(Opcode::ListTags, |p| ListTags { stream: "orders", consumer: "x" }.write(p));
+    assert_eq!(w.refusal().0, ErrorCode::ResourceNotFound);
+}
+
+#[test]
+fn the_account_is_described_from_the_view() {
+    let mut w = world();
+    w.ask(Opcode::DescribeAccount, |_| {});
+    let payload = w.answer(Opcode::DescribeAccountAnswer);
+    let account = AccountDescription::decode(&payload).unwrap();
+    assert_eq!((account.open_shards, account.on_demand), (SHARDS, 0));
+    assert_eq!(account.commitment, Commitment::Disabled);
+}
+
+/// Shards of the stream at home on `core`.
+fn at_home(core: u16) -> Vec<u32> {
+    let view = world().core.view().clone();
+    let stream = view.require_uuid(STREAM).unwrap();
+    let home = |shard: &u32| home_core(stream.key(ShardNumber(*shard)), 2) == CoreId(core);
+    (0..SHARDS).filter(home).collect()
+}
+
+#[test]
+fn a_core_is_asked_what_it_has_counted_and_answers_through_the_asking_one() {
+    let mut w = world();
+    let stats = |core, after| GetShardStats { stream: STREAM, core: CoreId(core), after };
+    w.ask(Opcode::ShardStats, |p| stats(0, None).write(p));
+    let counts = ShardCounts::decode(&w.answer(Opcode::ShardStatsAnswer)).unwrap();
+    assert_eq!(numbers(counts.shards.iter().map(|shard| shard.number)), at_home(0));
+
+    let after = Some(ShardNumber(9));
+    w.ask(Opcode::ShardStats, |p| stats(1, after).write(p));
+    let Outgoing { to: CoreId(1), message } = w.sent() else { panic!("for core 1") };
+    let Message::ShardStats { session: ME, correlation: 7, stream: STREAM, after: asked } = message
+    else {
+        panic!("{message:?}")
+    };
+    assert_eq!(asked, after);
+
+    // What core 1 would do; here core 0 counts its own.
+    let asker = SessionId { core: CoreId(1), ..ME };
+    w.sessions.shard_stats(&w.core, Now::read(), (asker, 7), (STREAM, after));
+    let Outgoing { to: CoreId(1), message: Message::Frame { session, bytes } } = w.sent() else {
+        panic!("a frame for the core of the connection")
+    };
+    assert_eq!(session, asker);
+    let counts = ShardCounts::decode(&bytes[FRAME_HEADER_BYTES..]).unwrap();
+    let behind: Vec<_> = at_home(0).into_iter().filter(|shard| *shard > 9).collect();
+    assert_eq!(numbers(counts.shards.iter().map(|shard| shard.number)), behind);
+}
+
+#[test]
+fn counts_of_a_core_or_stream_that_does_not_exist_are_refused() {
+    let mut w = world();
+    let stats = |stream, core| GetShardStats { stream, core: CoreId(core), after: None };
+    w.ask(Opcode::ShardStats, |p| stats(STREAM, 2).write(p));
+    assert_eq!(w.refusal().0, ErrorCode::InvalidArgument);
+    w.ask(Opcode::ShardStats, |p| stats(StreamUuid([4; 16]), 0).write(p));
+    assert_eq!(w.refusal().0, ErrorCode::ResourceNotFound);
+}
+
+#[test]
+fn changes_go_to_the_catalog_as_they_were_asked_for() {
+    use ControlOperation as Change;
+    let mut w = world();
+    let name = ConsumerName { stream: "orders", consumer: "new" };
+    let tags = vec![("k".to_owned(), "v".to_owned())];
+
+    let change = StreamChange::RecordBytesMax(5000);
+    w.ask(Opcode::AlterStream, |p| {
+        AlterStream { name: "orders", change: change.clone() }.write(p);
+    });
+    let Change::Alter { name: stream, change: found } = w.change() else { panic!() };
+    assert_eq!((stream.as_str(), found), ("orders", change));
+
+    let reshard = Reshard::Merge { shard: ShardNumber(3), adjacent: ShardNumber(4) };
+    w.ask(Opcode::ReshardStream, |p| ReshardStream { name: "orders", reshard }.write(p));
+    let Change::Reshard { name: stream, reshard: found } = w.change() else { panic!() };
+    assert_eq!((stream.as_str(), found), ("orders", reshard));
+
+    w.ask(Opcode::RegisterConsumer, |p| RegisterConsumer { name, tags: tags.clone() }.write(p));
+    let Change::Register { stream, consumer, tags: found } = w.change() else { panic!() };
+    assert_eq!((stream.as_str(), consumer.as_str(), &found), ("orders", "new", &tags));
+
+    w.ask(Opcode::DeregisterConsumer, |p| name.write(p));
+    let Change::Deregister { stream, consumer } = w.change() else { panic!() };
+    assert_eq!((stream.as_str(), consumer.as_str()), ("orders", "new"));
+
+    let remove = vec!["old".to_owned()];
+    w.ask(Opcode::TagConsumer, |p| {
+        TagConsumer { name, add: tags.clone(), remove: remove.clone() }.write(p);
+    });
+    let Change::TagConsumer { stream, consumer, add, remove: gone } = w.change() else { panic!() };
+    assert_eq!((stream.as_str(), consumer.as_str()), ("orders", "new"));
+    assert_eq!((add, gone), (tags, remove));
+
+    w.ask(Opcode::UpdateAccount, |p| UpdateAccount { commitment: true }.write(p));
+    assert!(matches!(w.change(), Change::UpdateAccount { commitment: true }));
+}
+
+#[test]
+fn what_is_no_request_or_has_a_wrong_payload_ends_the_connection() {
+    for (opcode, payload) in [
+        (Opcode::ShardEnded, &[][..]),
+        (Opcode::ListShardsAnswer, &[]),
+        (Opcode::DescribeAccount, &[0]),
+        (Opcode::ListTags, &[1]),
+        (Opcode::RegisterConsumer, &[]),
+    ] {
+        let mut w = world();
+        w.ask(opcode, |p| {
+            p.bytes(payload);
+        });
+        assert_eq!(w.refusal().0, ErrorCode::Protocol, "{opcode:?}");
+        assert!(w.session.is_ending() && w.sessions.outgoing.is_empty());
+    }
+    let mut w = world();
+    w.ask(Opcode::ListTags, |p| StreamName { name: "orders" }.write(p));
+    assert_eq!(w.refusal().0, ErrorCode::Protocol, "half of a request");
+}

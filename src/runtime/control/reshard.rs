@@ -1,0 +1,89 @@
+//! A reshard, from the first fence to the new shards.
+
+use std::time::{Duration, Instant};
+
+use crate::base::clock::Now;
+use crate::base::error::ApiError;
+use crate::base::ids::{Seq, ShardKey, ShardNumber};
+use crate::base::stream::StreamStatus;
+use crate::catalog::decide::{self, Cause, ReshardPlan};
+use crate::runtime::control::Control;
+use crate::service::{ControlAnswer, ControlOutcome};
+use crate::wire::reshard::{Reshard, Resharded};
+use crate::wire::shards::ShardDescription;
+
+/// A reshard is given up when its shards cannot make durable what they have taken: the disk is full
+/// or has failed. Writers wait for no longer than this.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+impl Control {
+    /// Changes the shards of a stream. All of it happens or nothing, for readers, writers and a
+    /// crash alike.
+    pub(super) async fn reshard(
+        &mut self,
+        name: &str,
+        reshard: &Reshard,
+        cause: Cause,
+    ) -> ControlOutcome {
+        let now = Now::read().wall;
+        let plan = decide::plan_reshard(&self.catalog, &self.rules(), name, reshard, cause, now)?;
+        let before = self.view().require_name(name)?.open_shards() as u32;
+        let outcome = self.carry_out_plan(&plan).await;
+        self.passing.statuses.remove(&plan.stream);
+        self.passing.closing.clear();
+        // The new shards, or the old ones again: what was held goes on.
+        self.spread(name).await;
+        outcome?;
+        self.on_demand.resharded(plan.stream, Now::read().wall);
+        let view = self.view();
+        let stream = view.require_name(name)?;
+        let changed = |number: &ShardNumber| {
+            plan.parents.contains(number) || plan.children.iter().any(|c| c.number == *number)
+        };
+        let shards: Vec<ShardDescription> = stream
+            .shards
+            .iter()
+            .filter(|shard| changed(&shard.number))
+            .map(|shard| shard.describe())
+            .collect();
+        let (after, map_version) = (stream.open_shards() as u32, stream.map_version);
+        Ok(ControlAnswer::Resharded(Box::new(Resharded { before, after, map_version, shards })))
+    }
+
+    async fn carry_out_plan(&mut self, plan: &ReshardPlan) -> Result<(), ApiError> {
+        let keys: Vec<ShardKey> =
+            plan.parents.iter().map(|&number| ShardKey { stream: plan.stream, number }).collect();
+        self.state.drained.borrow_mut().clear();
+        self.passing.statuses.insert(plan.stream, StreamStatus::Updating);
+        self.passing.closing.extend(keys.iter().copied());
+        self.spread(&plan.name).await;
+        let ends = self.ends_of(&keys).await?;
+        let event = decide::reshard(plan, &ends, &self.catalog, Now::read().wall);
+        self.append(&event).await
+    }
+
+    /// Waits until each of the shards has said where it ends.
+    async fn ends_of(&self, shards: &[ShardKey]) -> Result<Vec<(ShardNumber, Seq)>, ApiError> {
+        let deadline = Instant::now() + DRAIN_MAX;
+        loop {
+            {
+                let drained = self.state.drained.borrow();
+                if drained.len() == shards.len() {
+                    return Ok(shards.iter().map(|key| (key.number, drained[key])).collect());
+                }
+            }
+            if Instant::now() >= deadline {
+                let drained = self.state.drained.borrow();
+                let waits = shards.iter().find(|key| !drained.contains_key(key));
+                let waits = waits.expect("one of them has not answered").number;
+                return Err(ApiError::internal(format!(
+                    "shard {waits} could not make its records durable within {} s: nothing was \
+                     changed. Look at the server's log for the state of its disk",
+                    DRAIN_MAX.as_secs()
+                )));
+            }
+            // Notified by each answer and by every look after the streams.
+            self.state.control_due.wait().await;
+        }
+    }
+}
