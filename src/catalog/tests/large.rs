@@ -44,9 +44,9 @@ fn a_page_of_ten_thousand_shards_is_listed_in_ten_milliseconds() {
 }
 
 #[test]
-fn views_follow_changes_of_one_among_ten_thousand_streams() {
-    let names: Vec<_> = (0..10_000).map(|n| format!("stream-{n}")).collect();
-    let streams: Vec<_> = names[..100].iter().map(|name| (name.as_str(), 100)).collect();
+fn a_view_that_follows_one_change_shares_what_has_not_changed() {
+    let names: Vec<_> = (0..100).map(|n| format!("stream-{n}")).collect();
+    let streams: Vec<_> = names.iter().map(|name| (name.as_str(), 100)).collect();
     let mut world = World::with(&streams);
     let view = world.view();
     world.reshard("stream-7", split(0)).unwrap();
