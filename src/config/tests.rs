@@ -169,3 +169,12 @@ fn sizes_have_units() {
     assert_eq!(ByteSize(3000).to_string(), "3kB");
     assert_eq!(ByteSize(0).to_string(), "0");
 }
+
+#[test]
+fn the_readme_shows_a_file_that_works() {
+    let readme = include_str!("../../README.md");
+    let (_, toml) = readme.split_once("```toml\n").unwrap();
+    let (toml, _) = toml.split_once("```").unwrap();
+    let options = ServeOptions::resolve(parse_file("README.md", toml).unwrap()).unwrap();
+    assert_eq!(options.rules, Rules::default(), "it shows the defaults");
+}
