@@ -13,7 +13,7 @@ use crate::wire::frame::Opcode;
 use crate::wire::reshard::ReshardStream;
 use crate::wire::shards::{GetShardStats, ListShards};
 use crate::wire::tags::{ListTags, TagList};
-use crate::wire::{Decode, Writer};
+use crate::wire::{Decode, Reader, Writer};
 
 impl Sessions {
     /// Serves a request that is not about records.
@@ -28,7 +28,7 @@ impl Sessions {
             return Ok(());
         }
         if r.opcode == Opcode::ShardStats {
-            return self.ask_for_stats(session, r);
+            return self.ask_for_stats(core, session, r);
         }
         let view = core.view();
         let reply = |session: &mut Session, opcode, payload: &dyn Fn(&mut Writer<'_>)| {
@@ -61,6 +61,7 @@ impl Sessions {
                 reply(session, Opcode::ListTagsAnswer, &|w| tags.write(w));
             }
             Opcode::DescribeAccount => {
+                Reader::new(r.payload).finish()?;
                 let account = view.account(r.now.wall);
                 reply(session, Opcode::DescribeAccountAnswer, &|w| account.write(w));
             }
@@ -69,8 +70,14 @@ impl Sessions {
         Ok(())
     }
 
-    fn ask_for_stats(&mut self, session: &mut Session, r: &Request<'_>) -> Result<(), Refused> {
+    fn ask_for_stats(
+        &mut self,
+        core: &Core,
+        session: &mut Session,
+        r: &Request<'_>,
+    ) -> Result<(), Refused> {
         let GetShardStats { stream, core: to, after } = GetShardStats::decode(r.payload)?;
+        core.view().require_uuid(stream)?;
         if to.0 >= self.cores {
             let text = format!("there is no core {to}; this server has {}", self.cores);
             return Err(ApiError::invalid(text).into());
@@ -116,3 +123,6 @@ fn change_of(r: &Request<'_>) -> Result<Option<ControlOperation>, Refused> {
         _ => return Ok(None),
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,3 +257,17 @@ fn text_that_is_too_long_is_cut_between_characters() {
     });
     assert_eq!(Reader::new(&bytes).text("text").unwrap().len(), 65_534);
 }
+
+#[test]
+fn a_page_of_counts_starts_behind_its_shard_and_ends_at_its_bound() {
+    let counts = |number| ShardStats { number: ShardNumber(number), ..ShardStats::default() };
+    let last = SHARDS_PER_PAGE_MAX as u32 + 5;
+    let all: Vec<_> = (0..=last).rev().map(counts).collect();
+    let page = ShardCounts::page(all.clone(), None);
+    assert_eq!((page.shards.len(), page.more), (SHARDS_PER_PAGE_MAX, true));
+    assert_eq!(page.shards[0], counts(0));
+    let rest = ShardCounts::page(all.clone(), page.shards.last().map(|shard| shard.number));
+    let expected = (SHARDS_PER_PAGE_MAX as u32..=last).map(counts).collect();
+    assert_eq!(rest, ShardCounts { more: false, shards: expected });
+    assert_eq!(ShardCounts::page(all, Some(ShardNumber(last))), ShardCounts::default());
+}
