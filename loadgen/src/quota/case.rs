@@ -54,7 +54,7 @@ impl Limit {
 /// Each size of record with each number of shards.
 #[must_use]
 pub fn cases(shards: &[u32], record_bytes: &[usize]) -> Vec<Case> {
-    let case = |shards, record_bytes| {
+    let case = |shards, record_bytes: usize| {
         let bytes_per_s = (record_bytes + KEY_BYTES) as u64 * SHARD_IN_RECORDS;
         let limit = if bytes_per_s > SHARD_IN_BYTES { Limit::Bytes } else { Limit::Records };
         let batch_records = (BATCH_BYTES / record_bytes).clamp(1, BATCH_RECORDS);
