@@ -63,7 +63,7 @@ pub fn measure(bench: &mut Bench<'_>, rounds: u32, durability: Durability) -> Re
             if bench.interrupted() {
                 break;
             }
-            let rate = |limits| {
+            let rate = |limits| -> Result<f64> {
                 let (warmup, duration) = (bench.warmup, bench.duration);
                 let load = Workload { durability, limits, warmup, duration, ..workload.clone() };
                 let what = format!("{scenario}, round {} of {rounds}", round + 1);
