@@ -14,6 +14,7 @@ mod log_writer;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use shardway::base::clock::Now;
@@ -22,7 +23,7 @@ use shardway::base::stream::StreamOptions;
 use shardway::catalog::{Event, FileStore, MetaStore};
 use shardway::log::identity::JournalShape;
 use shardway::log::layout;
-use shardway::log::progress::NoProgress;
+use shardway::log::progress::Progress;
 use shardway::log::recovery::RecoverOptions;
 use shardway::runtime::{Server, ServerOptions};
 
@@ -83,6 +84,8 @@ fn start(what: &str, dir: &Path) {
     if catalog.exists() {
         fs::rename(catalog, dir.join("catalog")).unwrap();
     }
+    // What the preparation left in caches is not the start's to write.
+    assert!(Command::new("sync").status().unwrap().success());
     if std::env::var_os("SHARDWAY_COLD").is_some() {
         fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
     }
@@ -90,7 +93,7 @@ fn start(what: &str, dir: &Path) {
     options.listen.set_port(0);
     options.journal_file_bytes = JOURNAL_FILE_BYTES;
     let began = Instant::now();
-    let server = Server::start(options, &mut NoProgress).unwrap();
+    let server = Server::start(options, &mut Phases(began)).unwrap();
     let started = began.elapsed();
     let recovery = &server.report().recovery;
     println!(
@@ -103,6 +106,17 @@ fn start(what: &str, dir: &Path) {
     let began = Instant::now();
     server.stop().unwrap();
     println!("{what}: stopped in {:.2?}", began.elapsed());
+}
+
+/// Says when each part of the start began.
+struct Phases(Instant);
+
+impl Progress for Phases {
+    fn total_bytes(&mut self, _: u64) {}
+    fn advance(&mut self, _: u64) {}
+    fn message(&mut self, text: &str) {
+        println!("  at {:.2?}: {text}", self.0.elapsed());
+    }
 }
 
 fn resident_kib() -> u64 {

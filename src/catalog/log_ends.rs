@@ -47,17 +47,21 @@ impl State {
 impl StreamRecord {
     /// Whether all of these shards are closed.
     pub(super) fn are_closed(&self, ends: &[(ShardNumber, Seq)]) -> bool {
-        let is_closed = |number| self.shards.iter().any(|s| s.number == number && !s.open);
-        ends.iter().all(|&(number, _)| is_closed(number))
+        let is_closed = |at: usize| !self.shards[at].open;
+        ends.iter().all(|&(number, _)| self.position(number).is_some_and(is_closed))
     }
 
     /// Closed shards end here.
     pub(super) fn set_ends(&mut self, ends: &[(ShardNumber, Seq)]) {
         for &(number, end) in ends {
-            let shard = self.shards.iter_mut().find(|shard| shard.number == number);
-            shard.expect("the event was checked").end = Some(end);
+            let at = self.position(number).expect("the event was checked");
+            self.shards[at].end = Some(end);
         }
         self.map_version += 1;
+    }
+
+    fn position(&self, number: ShardNumber) -> Option<usize> {
+        self.shards.binary_search_by_key(&number, |shard| shard.number).ok()
     }
 }
 

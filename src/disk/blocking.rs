@@ -4,6 +4,7 @@
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -138,11 +139,36 @@ pub fn read_file_if_exists(path: &Path) -> Result<Option<Vec<u8>>> {
 
 /// Replaces a small file so that a crash leaves either the old or the new content, whole.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_tmp(path, bytes)?;
+    publish_tmp(path)?;
+    sync_dir(parent_of(path))
+}
+
+/// The first half of a replacement: the new content beside the old one. Not durable.
+pub fn write_tmp(path: &Path, bytes: &[u8]) -> Result<()> {
     let tmp = tmp_file(path);
     let mut file = File::create(&tmp).on("create", &tmp)?;
-    file.write_all(bytes).on("write", &tmp)?;
+    file.write_all(bytes).on("write", &tmp)
+}
+
+/// The second half: the new content, synced, in place of the old one. A crash leaves either of
+/// them until the directory is synced.
+pub fn publish_tmp(path: &Path) -> Result<()> {
+    let tmp = tmp_file(path);
+    let file = File::open(&tmp).on("open", &tmp)?;
     file.sync_all().on("sync", &tmp)?;
-    rename_durable(&tmp, path)
+    fs::rename(&tmp, path).on("rename", &tmp)
+}
+
+/// Writes out what the file system of `dir` has in caches, in one go: the syncs of thousands of
+/// files behind it then find nothing to do. It replaces none of them: only they prove something.
+pub fn write_out_all(dir: &Path) -> Result<()> {
+    let dir_file = File::open(dir).on("open the directory", dir)?;
+    // SAFETY: the descriptor is open during the call.
+    match unsafe { libc::syncfs(dir_file.as_raw_fd()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()).on("sync the file system of", dir),
+    }
 }
 
 /// The name under which [`replace_file`] prepares the new content.

@@ -1,6 +1,6 @@
 //! Effects of a turn become frames of this core's connections, or messages to other cores.
 
-use crate::base::error::ErrorCode;
+use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{Seq, SessionId};
 use crate::disk::dma::Chunk;
 use crate::fanout::{Effect, Effects};
@@ -176,13 +176,7 @@ fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &
             return body;
         }
         Effect::SubscriptionEnd { subscription, continue_at, error, .. } => {
-            let end = SubscriptionEnd {
-                subscription: *subscription,
-                continue_at: *continue_at,
-                code: error.code,
-                message: &error.message,
-            };
-            write_frame(out, Opcode::SubscriptionEnd, 0, |w| end.write(w));
+            write_subscription_end(out, *subscription, *continue_at, error);
         }
         Effect::IteratorDone { correlation, iterator, .. } => {
             write_frame(out, Opcode::GetIteratorAnswer, *correlation, |w| {
@@ -204,6 +198,12 @@ fn write_head<'a>(out: &mut Vec<u8>, effect: &Effect, effects: &'a Effects) -> &
         }
     }
     &[]
+}
+
+fn write_subscription_end(out: &mut Vec<u8>, subscription: u32, at: Seq, error: &ApiError) {
+    let ApiError { code, message } = error;
+    let end = SubscriptionEnd { subscription, continue_at: at, code: *code, message };
+    write_frame(out, Opcode::SubscriptionEnd, 0, |w| end.write(w));
 }
 
 fn write_shard_ended(out: &mut Vec<u8>, subscription: u32, end: Seq, children: &[ChildShard]) {

@@ -16,7 +16,7 @@ pub(super) struct Intake {
     bytes: u64,
     records: u64,
     throttled: u64,
-    throttled_total: u64,
+    throttled_since_start: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,12 +41,12 @@ impl Intake {
 
     pub(super) fn refused(&mut self, records: u32) {
         self.throttled += u64::from(records);
-        self.throttled_total += u64::from(records);
+        self.throttled_since_start += u64::from(records);
     }
 
     /// Records refused since the server started.
-    pub(super) fn throttled(&self) -> u64 {
-        self.throttled_total
+    pub(super) fn throttled_since_start(&self) -> u64 {
+        self.throttled_since_start
     }
 
     /// Bytes and records a second over the last minute, or since the first record.
@@ -116,6 +116,6 @@ mod tests {
         let load = ShardLoad { shard, bytes: 42, records: 3, throttled: 5 };
         assert_eq!(intake.take_load(shard), Some(load));
         assert_eq!(intake.take_load(shard), None);
-        assert_eq!(intake.throttled(), 5);
+        assert_eq!(intake.throttled_since_start(), 5);
     }
 }

@@ -240,7 +240,7 @@ impl Shard {
             bytes: self.segments.bytes() + self.unwritten_bytes(),
             in_bytes_per_s,
             in_records_per_s,
-            throttled: self.intake.throttled(),
+            throttled: self.intake.throttled_since_start(),
             last_arrival: self.last_arrival,
             subscriptions: 0,
         }

@@ -1,5 +1,5 @@
-//! What a stream with the limits of AWS admits from clients that offer more: 1 MiB and 1,000 records
-//! a second and shard, within 3 %.
+//! What a stream with the limits of AWS admits from clients that offer more: 1 MiB and 1,000
+//! records a second and shard, within 3 %.
 //!
 //! Each case is a stream of its own with one client ([`producer`]), and all run side by side: their
 //! sum is a small load, and none waits for another. A client always has a next batch; what the

@@ -293,11 +293,14 @@ impl Plan {
         for part in std::mem::take(&mut self.parts) {
             self.replay_part(&part, &mut shards, progress)?;
         }
+        // Headers also where no journal has anything.
+        shards.values_mut().try_for_each(ShardReplay::flush)?;
         progress.message("syncing segments");
         let shards: Vec<ShardReplay> = shards.into_values().collect();
         // After a clean stop all of it was synced.
         let (crashed, all) = (!self.identity.clean, shards.iter());
         let unfinished: Vec<_> = all.filter(|shard| shard.must_finish(crashed)).collect();
+        write_out_many(&self.data_dir, unfinished.len())?;
         parallel::try_each(&unfinished, |shard| shard.finish())?;
         sync_stream_dirs(&self.data_dir, unfinished.iter().map(|shard| shard.files.key))?;
         let shards = shards.into_iter().map(ShardReplay::into_files).collect();
@@ -325,6 +328,7 @@ impl Plan {
                 let Some(shard) = shards.get_mut(&header.stamp.shard) else {
                     continue;
                 };
+                let before = shard.pending_bytes();
                 match shard.place(&header, batch) {
                     Ok(placed) => self.count(placed, &header),
                     Err(ReplayError::Disk(e)) => return Err(e.into()),
@@ -332,7 +336,7 @@ impl Plan {
                         return Err(RecoverError::Corrupt(Corruption(vec![*d])));
                     }
                 }
-                pending += batch.len();
+                pending += shard.pending_bytes().saturating_sub(before);
             }
             if pending >= PENDING_BYTES_MAX {
                 pending = 0;
@@ -435,17 +439,29 @@ fn recovered_shard(files: ShardFiles) -> Option<RecoveredShard> {
 }
 
 impl Recovered {
-    /// Saves the indexes of all segments that lack one. For a server that starts new segments and
-    /// adds nothing to these: so no later start has to scan them.
+    /// Saves the indexes of all segments that lack one, so that no later start scans them. For a
+    /// server that starts new segments and adds nothing to these.
     pub fn save_indexes(&self, data_dir: &Path) -> Result<(), DiskError> {
         let mut unsaved = Vec::new();
         for shard in &self.shards {
             let lacking = shard.segments.iter().filter(|s| !s.sealed && !s.index.is_empty());
             unsaved.extend(lacking.map(|segment| (shard.shard, &segment.index)));
         }
-        parallel::try_each(&unsaved, |(key, index)| {
-            let dir = layout::shard_dir(data_dir, *key);
-            blocking::replace_file(&layout::index_file(&dir, index.base()), &index.encode())
-        })
+        let file = |key: ShardKey, index: &SegmentIndex| {
+            layout::index_file(&layout::shard_dir(data_dir, key), index.base())
+        };
+        parallel::try_each(&unsaved, |&(key, index)| {
+            blocking::write_tmp(&file(key, index), &index.encode())
+        })?;
+        write_out_many(data_dir, unsaved.len())?;
+        // Their names need no sync of their own: the next segment's name brings one, and until
+        // then a segment without an index is only scanned again.
+        parallel::try_each(&unsaved, |&(key, index)| blocking::publish_tmp(&file(key, index)))
     }
+}
+
+/// Before the syncs of many files. A few are quicker without: who knows what else is in caches.
+fn write_out_many(data_dir: &Path, files: usize) -> Result<(), DiskError> {
+    const MANY: usize = 64;
+    if files < MANY { Ok(()) } else { blocking::write_out_all(data_dir) }
 }

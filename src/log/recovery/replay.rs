@@ -54,7 +54,8 @@ pub(crate) struct ShardReplay {
     pub files: ShardFiles,
     /// Nothing from here on is kept.
     pub end: Seq,
-    /// Batches for the segment at `.0` that are not written yet, and their offset.
+    /// Bytes for the segment at `.0` that are not written yet, and their offset: whole batches,
+    /// behind the header if the offset is 0.
     pending: Option<(usize, u64, Vec<u8>)>,
     creation: Creation,
     changed: bool,
@@ -75,8 +76,8 @@ impl ShardReplay {
             let segment = &replay.files.segments[i];
             if segment.no_header {
                 let base = segment.base;
-                replay.write_header(base)?;
-                replay.changed = true;
+                replay.flush()?;
+                replay.pending = Some((i, 0, replay.header(base)));
             } else if segment.end != ScanEnd::Clean {
                 let file = BlockingFile::open_or_create(&replay.path(segment.base))?;
                 file.set_len(segment.index.end_offset())?;
@@ -169,6 +170,10 @@ impl ShardReplay {
         };
         let file = BlockingFile::open_or_create(&self.path(self.files.segments[at].base))?;
         self.changed = true;
+        if offset == 0 {
+            // A new file, or one whose content was never more than the beginning of a header.
+            file.set_len(0)?;
+        }
         file.write_at(offset, &bytes)?;
         self.files.segments[at].bytes = file.len()?;
         Ok(())
@@ -204,6 +209,7 @@ impl ShardReplay {
 
     /// A new last segment; returns its position.
     fn create(&mut self, base: Seq) -> Result<usize, DiskError> {
+        self.flush()?;
         self.changed = true;
         let stream_dir = self.files.dir.parent().expect("a shard lies in its stream");
         if !stream_dir.is_dir() {
@@ -211,7 +217,7 @@ impl ShardReplay {
         }
         // Its name is synced with all others of the stream.
         blocking::create_dir(&self.files.dir)?;
-        self.write_header(base)?;
+        self.pending = Some((self.files.segments.len(), 0, self.header(base)));
         self.files.segments.push(SegmentFile {
             base,
             index: SegmentIndex::new(base),
@@ -226,13 +232,16 @@ impl ShardReplay {
         Ok(self.files.segments.len() - 1)
     }
 
-    fn write_header(&self, base: Seq) -> Result<(), DiskError> {
-        let mut block = [0; SEGMENT_HEADER_BYTES];
+    fn header(&self, base: Seq) -> Vec<u8> {
+        let mut block = vec![0; SEGMENT_HEADER_BYTES];
         let Creation { term, now } = self.creation;
         SegmentHeader { shard: self.files.key, base, term, created: now }.encode_into(&mut block);
-        let file = BlockingFile::open_or_create(&self.path(base))?;
-        file.set_len(0)?;
-        file.write_at(0, &block)
+        block
+    }
+
+    /// Bytes that wait to be written.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending.as_ref().map_or(0, |(.., bytes)| bytes.len())
     }
 
     fn path(&self, base: Seq) -> PathBuf {
