@@ -7,12 +7,14 @@ use shardway::base::limits::{PUT_RECORDS_MAX, READ_BYTES_MAX};
 use shardway::base::stream::Position;
 use shardway::client::{Client, Incoming};
 use shardway::record::BatchBuilder;
-use shardway::wire::shards::ShardMap;
+use shardway::wire::shards::{ShardDescription, ShardMap};
 
 use crate::failure::{Failure, Result};
 
 /// Gets that are under way at once: what a connection may have.
 const GETS: usize = 32;
+/// Records that a get may bring.
+const LIMIT: u32 = 10;
 /// Waits for an answer are cut into pieces of this length; none is final.
 const TICK: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -42,34 +44,51 @@ pub fn verify(client: &mut Client, maps: &[ShardMap], n: u8) -> Result<u64> {
     let mut records = 0;
     for map in maps {
         for shards in map.shards.chunks(GETS) {
-            let mut open = HashMap::new();
-            for shard in shards {
-                let position = Position::TrimHorizon;
-                let iterator = client.get_iterator(map.stream, shard.number, position)?;
-                let get = client.send_get(&iterator, 10, READ_BYTES_MAX as u32, 0)?;
-                open.insert(get, shard.number);
-            }
-            while !open.is_empty() {
-                let (correlation, answer) = match client.next_event(TICK)? {
-                    Some(Incoming::Fetched { correlation, answer }) => (correlation, answer),
-                    Some(Incoming::Failed { error, .. }) => return Err(error.into()),
-                    other => return Err(Failure::Stalled(format!("{other:?} for a get"))),
-                };
-                let unasked = || Failure::Protocol("an answer without a get".to_owned());
-                let shard = open.remove(&correlation).ok_or_else(unasked)?;
-                let mut found = Vec::new();
-                let read = answer.batches.for_each(|read| found.push(read.record.data.to_vec()));
-                read.map_err(Failure::Protocol)?;
-                let wanted: Vec<_> = (0..n).map(|n| data(map.stream, shard, n)).collect();
-                if found != wanted {
-                    let (found, wanted) = (found.len(), wanted.len());
-                    return Err(Failure::Protocol(format!(
-                        "VERIFICATION FAILED: shard {shard} has {found} records of {wanted}, or \
-                         others"
-                    )));
-                }
-                records += found.len() as u64;
-            }
+            records += verify_some(client, map.stream, shards, n)?;
+        }
+    }
+    Ok(records)
+}
+
+/// Reads these shards side by side. A get may bring less than there is: each is read until the
+/// answer says that nothing is behind it.
+fn verify_some(
+    client: &mut Client,
+    stream: StreamUuid,
+    shards: &[ShardDescription],
+    n: u8,
+) -> Result<u64> {
+    let mut open = HashMap::new();
+    for shard in shards {
+        let iterator = client.get_iterator(stream, shard.number, Position::TrimHorizon)?;
+        let get = client.send_get(&iterator, LIMIT, READ_BYTES_MAX as u32, 0)?;
+        open.insert(get, (shard.number, Vec::new()));
+    }
+    let mut records = 0;
+    while !open.is_empty() {
+        let (get, answer) = match client.next_event(TICK)? {
+            Some(Incoming::Fetched { correlation, answer }) => (correlation, answer),
+            Some(Incoming::Failed { error, .. }) => return Err(error.into()),
+            other => return Err(Failure::Stalled(format!("{other:?} for a get"))),
+        };
+        let unasked = || Failure::Protocol("an answer without a get".to_owned());
+        let (shard, mut found) = open.remove(&get).ok_or_else(unasked)?;
+        let before = found.len();
+        let read = answer.batches.for_each(|read| found.push(read.record.data.to_vec()));
+        read.map_err(Failure::Protocol)?;
+        let moved = found.len() > before;
+        if moved && answer.behind_ms > 0 {
+            let get = client.send_get(&answer.next_iterator, LIMIT, READ_BYTES_MAX as u32, 0)?;
+            open.insert(get, (shard, found));
+            continue;
+        }
+        records += found.len() as u64;
+        let wanted = (0..n).map(|n| data(stream, shard, n));
+        if !wanted.eq(found.iter().cloned()) {
+            return Err(Failure::Protocol(format!(
+                "VERIFICATION FAILED: shard {shard} has {} records of {n}, or others",
+                found.len()
+            )));
         }
     }
     Ok(records)
