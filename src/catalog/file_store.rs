@@ -70,6 +70,13 @@ impl FileStore {
         self.torn_bytes
     }
 
+    /// Why nothing more is appended: after a failed sync it is unknown whether the last event is
+    /// there. Only a restart can tell.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<&str> {
+        self.poisoned.as_deref()
+    }
+
     /// What the catalog of a stopped server holds; `None` if there is none yet. Changes nothing.
     pub fn examine(data_dir: &Path) -> Result<Option<State>, StoreError> {
         let path = log_path(data_dir);

@@ -286,6 +286,15 @@ impl StreamView {
         })
     }
 
+    /// The API's error unless there is or was a shard with this number. The newest shard is open:
+    /// whatever is numbered below it has existed, also if it has expired since.
+    pub fn require_numbered(&self, number: ShardNumber) -> Result<(), ApiError> {
+        match self.shards.last() {
+            Some(newest) if number <= newest.number => Ok(()),
+            _ => self.require_shard(number).map(|_| ()),
+        }
+    }
+
     /// The API's error unless records can be written and read. A stream that is being made or
     /// removed is not found, as on AWS.
     pub fn require_usable(&self) -> Result<(), ApiError> {

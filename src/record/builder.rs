@@ -53,10 +53,29 @@ impl BatchBuilder {
         explicit_hash_key: Option<HashKey>,
         data: &[u8],
     ) -> Result<(), TooLarge> {
-        let key = partition_key.as_bytes();
-        if !is_partition_key(key) {
+        if !is_partition_key(partition_key.as_bytes()) {
             return Err(TooLarge::Key);
         }
+        self.append(partition_key, explicit_hash_key, data)
+    }
+
+    /// Appends a record without a partition key, for a stream that distributes by itself.
+    pub fn push_keyless(&mut self, data: &[u8]) -> Result<(), TooLarge> {
+        self.append("", None, data)
+    }
+
+    /// Appends a record of another batch.
+    pub fn push_record(&mut self, record: &RecordRef<'_>) -> Result<(), TooLarge> {
+        self.append(record.partition_key, record.explicit_hash_key, record.data)
+    }
+
+    fn append(
+        &mut self,
+        partition_key: &str,
+        explicit_hash_key: Option<HashKey>,
+        data: &[u8],
+    ) -> Result<(), TooLarge> {
+        let key = partition_key.as_bytes();
         let quota_bytes = key.len() + data.len();
         if quota_bytes > RECORD_BYTES_MAX {
             return Err(TooLarge::Record);
@@ -79,11 +98,6 @@ impl BatchBuilder {
         self.count += 1;
         self.quota_bytes += quota_bytes;
         Ok(())
-    }
-
-    /// Appends a record of another batch.
-    pub fn push_record(&mut self, record: &RecordRef<'_>) -> Result<(), TooLarge> {
-        self.push(record.partition_key, record.explicit_hash_key, record.data)
     }
 
     /// Number of records so far.

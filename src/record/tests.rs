@@ -78,6 +78,19 @@ fn keys_are_counted_in_characters_not_bytes() {
 }
 
 #[test]
+fn a_batch_names_its_first_record_without_a_key() {
+    let mut builder = BatchBuilder::new();
+    builder.push("k", None, b"1").unwrap();
+    builder.push_keyless(b"2").unwrap();
+    builder.push_keyless(b"3").unwrap();
+    let view = BatchView::check_client(builder.finish()).unwrap();
+    assert_eq!(view.keyless(), Some(1));
+    assert_eq!(view.records().map(|r| r.partition_key).collect::<Vec<_>>(), ["k", "", ""]);
+    let with_keys = batch_of(&[("k", None, b"1")]);
+    assert_eq!(BatchView::check_client(&with_keys).unwrap().keyless(), None);
+}
+
+#[test]
 fn a_batch_is_full_at_500_records_or_10_mib() {
     let mut builder = BatchBuilder::new();
     for _ in 0..500 {

@@ -37,8 +37,8 @@ pub enum InvalidBatch {
     /// An unknown record flag, or a reserved byte that is not zero.
     #[error("record {0} has unknown flags")]
     Flags(u32),
-    /// A key that is empty, longer than 256 characters, or not UTF-8.
-    #[error("partition key of record {0} is not 1 to 256 Unicode characters")]
+    /// A key longer than 256 characters, or not UTF-8.
+    #[error("partition key of record {0} is not at most 256 Unicode characters")]
     Key(u32),
     /// A record above 10 MiB, or a batch whose data and keys are above 10 MiB together.
     #[error("data of the batch is larger than 10 MiB (at record {0})")]
@@ -50,7 +50,7 @@ pub enum InvalidBatch {
 pub struct RecordRef<'a> {
     /// Position in the shard (0-based in the batch while unstamped).
     pub seq: Seq,
-    /// 1 … 256 Unicode characters.
+    /// 1 … 256 Unicode characters; empty for none, in streams that distribute by themselves.
     pub partition_key: &'a str,
     /// Overrides the hash of the partition key.
     pub explicit_hash_key: Option<HashKey>,
@@ -82,6 +82,8 @@ pub struct BatchView<'a> {
     quota_bytes: u32,
     /// The largest record: data and key.
     record_bytes_max: u32,
+    /// A record without a partition key.
+    keyless: Option<u32>,
 }
 
 impl<'a> BatchView<'a> {
@@ -107,8 +109,12 @@ impl<'a> BatchView<'a> {
             return Err(InvalidBatch::Crc);
         }
         let (mut rest, mut total, mut largest) = (body, 0usize, 0usize);
+        let mut keyless = None;
         for i in 0..header.count {
             let layout = Layout::check(rest, i)?;
+            if layout.key_len == 0 {
+                keyless = keyless.or(Some(i));
+            }
             total += layout.key_len + layout.data_len;
             largest = largest.max(layout.key_len + layout.data_len);
             if total > PUT_BYTES_MAX || largest > RECORD_BYTES_MAX {
@@ -119,7 +125,8 @@ impl<'a> BatchView<'a> {
         if !rest.is_empty() {
             return Err(InvalidBatch::Bounds(header.count));
         }
-        Ok(BatchView { header, bytes, quota_bytes: total as u32, record_bytes_max: largest as u32 })
+        let (quota_bytes, record_bytes_max) = (total as u32, largest as u32);
+        Ok(BatchView { header, bytes, quota_bytes, record_bytes_max, keyless })
     }
 
     /// The header.
@@ -144,6 +151,12 @@ impl<'a> BatchView<'a> {
     #[must_use]
     pub fn record_bytes_max(&self) -> u32 {
         self.record_bytes_max
+    }
+
+    /// The first record without a partition key, counted from 0.
+    #[must_use]
+    pub fn keyless(&self) -> Option<u32> {
+        self.keyless
     }
 
     /// The records in order.
@@ -220,7 +233,7 @@ impl Layout {
             return Err(InvalidBatch::Bounds(record));
         }
         let key = &bytes[layout.key_at()..layout.key_at() + layout.key_len];
-        if !is_partition_key(key) {
+        if !key.is_empty() && !is_partition_key(key) {
             return Err(InvalidBatch::Key(record));
         }
         Ok(layout)

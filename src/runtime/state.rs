@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::ids::{CoreId, Seq, ShardKey};
+use crate::base::ids::{CoreId, Millis, Seq, ShardKey};
 use crate::base::stream::ShardLoad;
 use crate::fanout::ReadJob;
 use crate::mesh::Endpoint;
@@ -48,7 +48,7 @@ pub struct CoreState {
     /// It is time to look after the streams, on core 0.
     pub upkeep_due: Cell<bool>,
     /// Ends of the shards that a reshard closes, on core 0.
-    pub drained: RefCell<HashMap<ShardKey, Seq>>,
+    pub drained: RefCell<HashMap<ShardKey, (Seq, Millis)>>,
     /// What on-demand shards have taken in, on core 0.
     pub loads: RefCell<Vec<(CoreId, Vec<ShardLoad>)>>,
     /// Messages of cores that have a newer view already: they wait until this core has it too.

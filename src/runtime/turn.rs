@@ -179,9 +179,10 @@ impl CoreState {
                 core.outgoing.push(Outgoing { to: CoreId(0), message });
                 self.take_early(domain, now);
             }
+            Message::StopWrites(reason) => core.log.fail(reason),
             Message::Fence(shards) => core.fence(&shards),
-            Message::Drained { shard, end } => {
-                self.drained.borrow_mut().insert(shard, end);
+            Message::Drained { shard, end, arrival } => {
+                self.drained.borrow_mut().insert(shard, (end, arrival));
                 self.control_due.notify();
             }
             Message::Loads { core, loads } => self.loads.borrow_mut().push((core, loads)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::error::ApiError;
-use crate::base::ids::{CoreId, Seq, SessionId, ShardKey, ShardNumber, StreamUuid};
+use crate::base::ids::{CoreId, Millis, Seq, SessionId, ShardKey, ShardNumber, StreamUuid};
 use crate::base::stream::{Position, ShardLoad, StreamOptions};
 use crate::catalog::View;
 use crate::fanout::NewSubscription;
@@ -112,6 +112,8 @@ pub enum Message {
         shard: ShardKey,
         /// Behind its last record.
         end: Seq,
+        /// When that arrived.
+        arrival: Millis,
     },
     /// For core 0: what on-demand shards at home there have taken in since the last report.
     Loads {
@@ -131,6 +133,9 @@ pub enum Message {
         /// Behind this shard; `None` from the first.
         after: Option<ShardNumber>,
     },
+    /// The disk has failed under the catalog: whether its last change is there, nobody knows. No core
+    /// acknowledges any more what that change may have excluded.
+    StopWrites(String),
     /// The catalog has changed.
     ViewChanged(Arc<View>),
     /// That core uses this version.

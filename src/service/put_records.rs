@@ -349,17 +349,29 @@ fn route_put(stream: &StreamView, request: &PutRequest<'_>) -> Result<Route, Api
             stream.name
         )));
     }
+    let (auto, named) =
+        (stream.options.distribution == Distribution::Auto, shard != ShardNumber::ANY);
+    if let Some(record) = batch.keyless().filter(|_| !auto) {
+        return Err(ApiError::new(
+            ErrorCode::Validation,
+            format!(
+                "record {record} has no partition key, and stream {} does not distribute by itself",
+                stream.name
+            ),
+        ));
+    }
+    if named {
+        stream.require_numbered(shard)?;
+    }
     if let Some(only) = stream.single_open_shard() {
         return Ok(Route::One(only));
     }
-    if stream.options.distribution == Distribution::Auto {
+    if auto {
         return Ok(Route::Evenly);
     }
-    if shard != ShardNumber::ANY {
-        let known = stream.require_shard(shard)?;
-        if map_version == stream.map_version && known.is_open() {
-            return Ok(Route::One(shard));
-        }
+    let by_this_map = named && map_version == stream.map_version;
+    if by_this_map && stream.shard(shard).is_some_and(|known| known.is_open()) {
+        return Ok(Route::One(shard));
     }
     Ok(Route::ByHashKey)
 }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::base::ids::{CoreId, Seq, ShardKey};
+use crate::base::ids::{CoreId, ShardKey};
 use crate::log::staging::ShardSlot;
 use crate::service::core::Core;
 use crate::service::message::Message;
@@ -58,21 +58,17 @@ impl Core {
         }
         let mut draining = std::mem::take(&mut self.closing.draining);
         draining.retain(|&(key, slot)| {
-            let Some(marks) = self.shard(slot).map(|shard| shard.watermarks()) else {
-                return false;
-            };
+            let Some(shard) = self.shard(slot) else { return false };
+            let (marks, arrival) = (shard.watermarks(), shard.last_arrival());
             let waits = self.parked.iter().any(|put| put.shard == key);
             if waits || marks.durable < marks.staged {
                 return true;
             }
-            self.report_end(key, marks.durable);
+            let drained = Message::Drained { shard: key, end: marks.durable, arrival };
+            self.send(CoreId(0), drained);
             false
         });
         self.closing.draining = draining;
-    }
-
-    fn report_end(&mut self, shard: ShardKey, end: Seq) {
-        self.send(CoreId(0), Message::Drained { shard, end });
     }
 
     /// These shards are not about to be closed any more, or are closed.

@@ -7,8 +7,8 @@ use shardway::base::error::ErrorCode;
 use shardway::base::ids::{CoreId, Seq, ShardNumber};
 use shardway::base::limits::{PUT_BYTES_MAX, PUT_RECORDS_MAX, RECORD_BYTES_MAX};
 use shardway::base::rng::SplitMix64;
-use shardway::base::stream::{Position, ShardLimits, StreamOptions};
-use shardway::client::{Client, Incoming, PutAnswer};
+use shardway::base::stream::{Distribution, Position, ShardLimits, StreamMode, StreamOptions};
+use shardway::client::{Client, ClientError, Incoming, PutAnswer};
 use shardway::record::{BatchBuilder, HashKey};
 use shardway::wire::streams::StreamDescription;
 
@@ -243,4 +243,53 @@ fn limits_throttle_by_shard_and_patience_brings_everything_in_in_order() {
     let mut builder = BatchBuilder::new();
     builder.push("k", None, b"the other shard is not full").unwrap();
     assert_eq!(put_patiently(&mut client, &stream, 0, builder.finish()), 0);
+}
+
+#[test]
+fn an_auto_stream_spreads_records_and_needs_no_keys() {
+    let dir = new_dir();
+    let server = Setup::new(&dir.path().join("data")).start();
+    let mut client = server.client();
+    let options = StreamOptions {
+        mode: StreamMode::OnDemand,
+        distribution: Distribution::Auto,
+        ..unlimited()
+    };
+    let auto = client.create_stream("auto", 4, options).unwrap();
+    let keyed = client.create_stream("keyed", 4, unlimited()).unwrap();
+    let mut builder = BatchBuilder::new();
+    builder.push("same", None, b"with a key").unwrap();
+    builder.push_keyless(b"without").unwrap();
+    let mut used = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        let answer = put_any(&mut client, &auto, builder.finish());
+        assert!(answer.is_stored(), "{}", answer.message);
+        used.extend(answer.runs.iter().map(|run| run.shard));
+    }
+    assert_eq!(used.len(), 4, "all shards get some, though the key is always the same");
+    let all: Vec<_> = (0..4).flat_map(|shard| stored(&mut client, &auto, shard)).collect();
+    assert_eq!(all.iter().filter(|(key, _)| key.is_empty()).count(), 8);
+    assert_eq!(all.iter().filter(|(key, _)| key == "same").count(), 8);
+    let (uuid, version) = (keyed.summary.uuid, keyed.summary.map_version);
+    let put = client.put(uuid, ShardNumber::ANY, version, builder.finish());
+    let Err(ClientError::Api(refused)) = put else { panic!("{put:?}") };
+    assert_eq!(refused.code, ErrorCode::Validation, "{refused}");
+    assert!(refused.message.contains("record 1 has no partition key"), "{refused}");
+}
+
+#[test]
+fn a_put_to_a_shard_that_never_was_is_refused_in_streams_of_any_size() {
+    let dir = new_dir();
+    let server = Setup::new(&dir.path().join("data")).start();
+    let mut client = server.client();
+    let mut builder = BatchBuilder::new();
+    builder.push("key", None, b"data").unwrap();
+    for shards in [1, 3] {
+        let stream = client.create_stream(&format!("s{shards}"), shards, unlimited()).unwrap();
+        let (uuid, version) = (stream.summary.uuid, stream.summary.map_version);
+        let missing = ShardNumber(shards);
+        let put = client.put(uuid, missing, version, builder.finish());
+        let Err(ClientError::Api(refused)) = put else { panic!("{put:?}") };
+        assert_eq!(refused.code, ErrorCode::ResourceNotFound, "{refused}");
+    }
 }

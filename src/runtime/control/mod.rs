@@ -195,11 +195,26 @@ impl Control {
             (store, result)
         })
         .await;
+        if let Some(reason) = store.poisoned() {
+            self.stop_writes(&format!("the catalog cannot be written: {reason}"));
+        }
         self.store = Some(store);
         result
             .map_err(|error| ApiError::internal(format!("the catalog cannot change: {error}")))?;
         self.catalog.apply(event);
         Ok(())
+    }
+
+    /// The last change may be on disk or not. Before any shard takes more on one of the two
+    /// assumptions, all cores stop acknowledging, and the server ends.
+    fn stop_writes(&self, reason: &str) {
+        if self.state.has_failed() {
+            return;
+        }
+        for core in (0..self.state.mesh.cores()).map(CoreId) {
+            self.post(core, Message::StopWrites(reason.to_owned()));
+        }
+        self.state.fail(reason);
     }
 
     /// Every core sees the stream as the catalog and what is passing have it now.

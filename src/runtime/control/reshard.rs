@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
 use crate::base::error::ApiError;
-use crate::base::ids::{Seq, ShardKey, ShardNumber};
+use crate::base::ids::{Millis, Seq, ShardKey, ShardNumber};
 use crate::base::stream::StreamStatus;
 use crate::catalog::decide::{self, Cause, ReshardPlan};
 use crate::runtime::control::Control;
@@ -15,6 +15,9 @@ use crate::wire::shards::ShardDescription;
 /// A reshard is given up when its shards cannot make durable what they have taken: the disk is full
 /// or has failed. Writers wait for no longer than this.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Behind the last record of each closing shard.
+type Ends = Vec<(ShardNumber, Seq)>;
 
 impl Control {
     /// Changes the shards of a stream. All of it happens or nothing, for readers, writers and a
@@ -57,19 +60,24 @@ impl Control {
         self.passing.statuses.insert(plan.stream, StreamStatus::Updating);
         self.passing.closing.extend(keys.iter().copied());
         self.spread(&plan.name).await;
-        let ends = self.ends_of(&keys).await?;
-        let event = decide::reshard(plan, &ends, &self.catalog, Now::read().wall);
+        let (ends, newest) = self.ends_of(&keys).await?;
+        // A parent never closes before its last record arrived, whatever the clock says meanwhile.
+        let at = Now::read().wall.max(newest);
+        let event = decide::reshard(plan, &ends, &self.catalog, at);
         self.append(&event).await
     }
 
-    /// Waits until each of the shards has said where it ends.
-    async fn ends_of(&self, shards: &[ShardKey]) -> Result<Vec<(ShardNumber, Seq)>, ApiError> {
+    /// Waits until each of the shards has said where it ends. Also returns when the newest of their
+    /// records arrived.
+    async fn ends_of(&self, shards: &[ShardKey]) -> Result<(Ends, Millis), ApiError> {
         let deadline = Instant::now() + DRAIN_MAX;
         loop {
             {
                 let drained = self.state.drained.borrow();
                 if drained.len() == shards.len() {
-                    return Ok(shards.iter().map(|key| (key.number, drained[key])).collect());
+                    let ends = shards.iter().map(|key| (key.number, drained[key].0)).collect();
+                    let newest = drained.values().map(|(_, arrival)| *arrival).max();
+                    return Ok((ends, newest.unwrap_or_default()));
                 }
             }
             if Instant::now() >= deadline {

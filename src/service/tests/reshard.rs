@@ -106,7 +106,7 @@ impl Cores {
                 core.settle_put(session, correlation, part, run, message);
             }
             Message::Fence(shards) => core.fence(&shards),
-            Message::Drained { shard, end } => self.drained.push((shard.number, end)),
+            Message::Drained { shard, end, .. } => self.drained.push((shard.number, end)),
             other => panic!("{other:?}"),
         }
         self.post(to);
