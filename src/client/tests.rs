@@ -212,7 +212,12 @@ fn pipelined_puts_are_told_apart_by_correlation() {
             for (base, (correlation, payload)) in [(7, second), (0, first)] {
                 let put = Put::decode(&payload).unwrap();
                 crate::record::BatchView::check_client(put.batch).unwrap();
-                let run = PutRun { shard: put.shard, count: 1, outcome: Ok(Seq(base)) };
+                let run = PutRun {
+                    shard: put.shard,
+                    count: 1,
+                    outcome: Ok(Seq(base)),
+                    arrival: Millis(0),
+                };
                 peer.send(Opcode::PutAnswer, correlation, |w| {
                     write_put_answer(w, &[run], "", &[]);
                 });
@@ -378,11 +383,12 @@ fn rotten_bytes_missing_records_and_short_answers_are_noticed() {
 fn outcomes_follow_the_order_of_the_request() {
     let answer = PutAnswer {
         runs: vec![
-            PutRun { shard: ShardNumber(0), count: 2, outcome: Ok(Seq(10)) },
+            PutRun { shard: ShardNumber(0), count: 2, outcome: Ok(Seq(10)), arrival: Millis(0) },
             PutRun {
                 shard: ShardNumber(1),
                 count: 1,
                 outcome: Err(ErrorCode::ProvisionedThroughputExceeded),
+                arrival: Millis(0),
             },
         ],
         message: "slow down".into(),

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Now;
 use crate::base::error::ErrorCode;
-use crate::base::ids::ShardNumber;
+use crate::base::ids::{Millis, ShardNumber};
 use crate::log::checkpoint::CheckpointEntry;
 use crate::log::core_log::{CommitWrite, NoCommit};
 use crate::log::segment_writer::MemoryBatch;
@@ -66,8 +66,12 @@ impl Core {
                 self.put_gone(waiter, shard, batch.count);
                 continue;
             };
-            let run =
-                PutRun { shard: shard.key().number, count: batch.count, outcome: Ok(batch.base) };
+            let run = PutRun {
+                shard: shard.key().number,
+                count: batch.count,
+                outcome: Ok(batch.base),
+                arrival: batch.arrival,
+            };
             let in_memory = MemoryBatch {
                 base: batch.base,
                 count: batch.count,
@@ -89,7 +93,8 @@ impl Core {
     }
 
     fn put_gone(&mut self, waiter: PutWaiter, shard: ShardNumber, count: u32) {
-        let run = PutRun { shard, count, outcome: Err(ErrorCode::ResourceNotFound) };
+        let run =
+            PutRun { shard, count, outcome: Err(ErrorCode::ResourceNotFound), arrival: Millis(0) };
         self.put_done(waiter, run, "the stream was deleted".to_owned());
     }
 

@@ -133,7 +133,8 @@ pub enum Message {
         /// Behind this shard; `None` from the first.
         after: Option<ShardNumber>,
     },
-    /// The disk has failed under the catalog: whether its last change is there, nobody knows. No core
+
+    /// The disk has failed under the catalog: nobody knows whether its last change is there. No core
     /// acknowledges any more what that change may have excluded.
     StopWrites(String),
     /// The catalog has changed.

@@ -86,7 +86,7 @@ impl PendingPuts {
 mod tests {
     use super::*;
     use crate::base::error::ErrorCode;
-    use crate::base::ids::{CoreId, Seq, ShardNumber};
+    use crate::base::ids::{CoreId, Millis, Seq, ShardNumber};
 
     fn session(index: u32) -> SessionId {
         SessionId { core: CoreId(0), index, generation: 1 }
@@ -95,7 +95,12 @@ mod tests {
     #[test]
     fn a_put_in_parts_is_answered_when_the_last_part_is_done() {
         let mut pending = PendingPuts::default();
-        let run = |shard, outcome| PutRun { shard: ShardNumber(shard), count: 1, outcome };
+        let run = |shard, outcome| PutRun {
+            shard: ShardNumber(shard),
+            count: 1,
+            outcome,
+            arrival: Millis(0),
+        };
         pending.start(session(1), 9, 3, vec![0, 1, 2]);
         pending.start(session(2), 9, 1, vec![0]);
         assert!(pending.contains(session(1), 9) && !pending.contains(session(1), 8));
@@ -119,7 +124,8 @@ mod tests {
         pending.start(session(1), 9, 1, vec![0]);
         pending.start(session(2), 9, 1, vec![0]);
         pending.forget(session(1));
-        let run = PutRun { shard: ShardNumber(0), count: 1, outcome: Ok(Seq(0)) };
+        let run =
+            PutRun { shard: ShardNumber(0), count: 1, outcome: Ok(Seq(0)), arrival: Millis(0) };
         assert!(pending.done(session(1), 9, 0, run, String::new()).is_none());
         assert!(pending.done(session(2), 9, 0, run, String::new()).is_some());
     }
@@ -135,6 +141,7 @@ mod tests {
             shard: ShardNumber(shard),
             count,
             outcome: Ok(Seq(base)),
+            arrival: Millis(0),
         };
         assert!(pending.done(session(1), 9, 2, run(8, 2, 0), String::new()).is_none());
         assert!(pending.done(session(1), 9, 0, run(3, 2, 5), String::new()).is_none());

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
-use crate::base::ids::{CoreId, SessionId, ShardKey, ShardNumber, StreamUuid};
+use crate::base::ids::{CoreId, Millis, SessionId, ShardKey, ShardNumber, StreamUuid};
 use crate::base::limits::HELD_BYTES_MAX;
 use crate::base::stream::{Distribution, Durability};
 use crate::catalog::StreamView;
@@ -199,7 +199,7 @@ impl Core {
     /// Refuses all records of a batch.
     fn refuse_records(&mut self, waiter: PutWaiter, key: ShardKey, batch: &[u8], error: &ApiError) {
         let count = BatchView::check_client(batch).map_or(0, |view| view.header().count);
-        let run = PutRun { shard: key.number, count, outcome: Err(error.code) };
+        let run = PutRun { shard: key.number, count, outcome: Err(error.code), arrival: Millis(0) };
         self.put_done(waiter, run, error.message.clone());
     }
 
@@ -256,7 +256,8 @@ impl Core {
                 _ => Counter::RefusedPuts,
             };
             self.metrics.add(counter, 1);
-            let run = PutRun { shard: key.number, count, outcome: Err(error.code) };
+            let run =
+                PutRun { shard: key.number, count, outcome: Err(error.code), arrival: Millis(0) };
             self.put_done(waiter, run, error.message);
         }
     }
@@ -285,7 +286,12 @@ impl Core {
         self.metrics.add(Counter::BytesIn, u64::from(batch.quota_bytes()));
         let mut waits = waiter;
         if durability == Durability::Memory {
-            let run = PutRun { shard: key.number, count, outcome: Ok(stamp.base) };
+            let run = PutRun {
+                shard: key.number,
+                count,
+                outcome: Ok(stamp.base),
+                arrival: stamp.arrival,
+            };
             self.put_done(waiter, run, String::new());
             waits.session = None;
         }

@@ -2,14 +2,14 @@
 
 use super::codec::{Decode, DecodeError, Reader, Writer};
 use crate::base::error::ErrorCode;
-use crate::base::ids::{Seq, ShardNumber, StreamUuid};
+use crate::base::ids::{Millis, Seq, ShardNumber, StreamUuid};
 use crate::base::limits::PUT_RECORDS_MAX;
 
 /// Bytes in front of the batch.
 pub const PUT_PREFIX_BYTES: usize = 32;
 
 /// A run in an answer.
-const RUN_BYTES: usize = 20;
+const RUN_BYTES: usize = 28;
 
 /// A put. The batch is not decoded here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub struct PutRun {
     pub count: u32,
     /// Sequence of the first, or why none of them was stored.
     pub outcome: Result<Seq, ErrorCode>,
+    /// The arrival time that all of them have; 0 if none was stored.
+    pub arrival: Millis,
 }
 
 /// The answer to a put.
@@ -73,7 +75,7 @@ pub fn write_put_answer(w: &mut Writer<'_>, runs: &[PutRun], message: &str, run_
             Ok(seq) => (0, seq.0),
             Err(code) => (code as u16, 0),
         };
-        w.u32(run.shard.0).u32(run.count).u64(base).u16(code).u16(0);
+        w.u32(run.shard.0).u32(run.count).u64(base).u64(run.arrival.0).u16(code).u16(0);
     }
     for run in run_of {
         w.u16(*run);
@@ -90,13 +92,14 @@ impl<'a> Decode<'a> for PutAnswer<'a> {
         let mut runs = Vec::with_capacity(usize::from(runs_len).min(r.remaining() / RUN_BYTES));
         for _ in 0..runs_len {
             let (shard, count) = (ShardNumber(r.u32("shard")?), r.u32("count")?);
-            let (base, code) = (Seq(r.u64("base")?), r.u16("code")?);
+            let (base, arrival) = (Seq(r.u64("base")?), Millis(r.u64("arrival")?));
+            let code = r.u16("code")?;
             r.reserved(2)?;
             let outcome = match code {
                 0 => Ok(base),
                 n => Err(ErrorCode::from_wire(n).ok_or(DecodeError::Value("code"))?),
             };
-            runs.push(PutRun { shard, count, outcome });
+            runs.push(PutRun { shard, count, outcome, arrival });
         }
         let mut run_of = Vec::with_capacity(usize::from(records).min(r.remaining() / 2));
         for _ in 0..records {

@@ -293,3 +293,21 @@ fn a_put_to_a_shard_that_never_was_is_refused_in_streams_of_any_size() {
         assert_eq!(refused.code, ErrorCode::ResourceNotFound, "{refused}");
     }
 }
+
+#[test]
+fn the_answer_to_a_put_says_when_its_records_arrived() {
+    let dir = new_dir();
+    let server = Setup::new(&dir.path().join("data")).start();
+    let mut client = server.client();
+    let stream = client.create_stream("times", 1, unlimited()).unwrap();
+    let mut builder = BatchBuilder::new();
+    builder.push("key", None, b"data").unwrap();
+    let answer = put_any(&mut client, &stream, builder.finish());
+    let mut arrivals = Vec::new();
+    let uuid = stream.summary.uuid;
+    read_to_tip(&mut client, uuid, ShardNumber(0), Position::TrimHorizon, |read| {
+        arrivals.push(read.arrival);
+    });
+    assert_eq!(arrivals, [answer.runs[0].arrival], "as every reader sees it");
+    assert!(arrivals[0].0 > 1_600_000_000_000, "in milliseconds since 1970");
+}

@@ -401,11 +401,12 @@ fn account() -> AccountDescription {
 }
 
 fn put_answer() -> PutAnswer<'static> {
-    let stored = PutRun { shard: ShardNumber(7), count: 2, outcome: Ok(Seq(42)) };
+    let stored = PutRun { shard: ShardNumber(7), count: 2, outcome: Ok(Seq(42)), arrival: CREATED };
     let refused = PutRun {
         shard: ShardNumber(8),
         count: 1,
         outcome: Err(ErrorCode::ProvisionedThroughputExceeded),
+        arrival: Millis(0),
     };
     PutAnswer { runs: vec![stored, refused], message: "slow", run_of: vec![0, 1, 0] }
 }

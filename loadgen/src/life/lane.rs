@@ -255,7 +255,8 @@ mod tests {
     }
 
     fn stored(shard: u32) -> PutAnswer {
-        let run = PutRun { shard: ShardNumber(shard), count: 2, outcome: Ok(Seq(0)) };
+        let run =
+            PutRun { shard: ShardNumber(shard), count: 2, outcome: Ok(Seq(0)), arrival: Millis(0) };
         PutAnswer { runs: vec![run], message: String::new(), run_of: Vec::new() }
     }
 

@@ -284,7 +284,7 @@ impl State {
                 None => Ok(self.store(shard, part.finish())),
                 Some(code) => Err(code),
             };
-            runs[usize::from(run)] = Some(PutRun { shard, count, outcome });
+            runs[usize::from(run)] = Some(PutRun { shard, count, outcome, arrival: Millis(0) });
         }
         (runs.into_iter().flatten().collect(), run_of)
     }

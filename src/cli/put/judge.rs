@@ -72,7 +72,7 @@ fn split(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::ids::{Seq, ShardNumber};
+    use crate::base::ids::{Millis, Seq, ShardNumber};
     use crate::wire::put::PutRun;
 
     fn batch_of(data: &[&str]) -> Batch {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn run(count: u32, outcome: Result<Seq, ErrorCode>) -> PutRun {
-        PutRun { shard: ShardNumber(0), count, outcome }
+        PutRun { shard: ShardNumber(0), count, outcome, arrival: Millis(0) }
     }
 
     fn answer(runs: &[PutRun], run_of: &[u16]) -> PutAnswer {

@@ -229,8 +229,12 @@ fn a_put_for_a_closing_shard_waits_and_goes_to_the_children() {
         w.install(core);
     }
     w.settle();
-    let run =
-        |shard, count, base| PutRun { shard: ShardNumber(shard), count, outcome: Ok(Seq(base)) };
+    let run = |shard, count, base| PutRun {
+        shard: ShardNumber(shard),
+        count,
+        outcome: Ok(Seq(base)),
+        arrival: Millis(0),
+    };
     let mut answers = w.answers();
     answers.sort_by_key(|(correlation, _)| *correlation);
     assert_eq!(answers[0], (2, vec![run(1, 2, 0), run(2, 1, 0)]));

@@ -199,13 +199,14 @@ fn choices_that_do_not_exist_are_refused() {
 
 #[test]
 fn a_put_answer_whose_runs_and_records_disagree_is_refused() {
-    let run = |count| PutRun { shard: ShardNumber(0), count, outcome: Ok(Seq(0)) };
+    let run =
+        |count| PutRun { shard: ShardNumber(0), count, outcome: Ok(Seq(0)), arrival: Millis(0) };
     let decoded = |runs: &[PutRun], run_of: &[u16]| {
         // Not by `write_put_answer`, which asserts in debug builds.
         let bytes = encode(|w| {
             w.u16(runs.len() as u16).u16(run_of.len() as u16);
             for run in runs {
-                w.u32(run.shard.0).u32(run.count).u64(0).u16(0).u16(0);
+                w.u32(run.shard.0).u32(run.count).u64(0).u64(0).u16(0).u16(0);
             }
             for run in run_of {
                 w.u16(*run);

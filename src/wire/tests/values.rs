@@ -256,7 +256,12 @@ pub fn any_put_outcome() -> impl Strategy<Value = (Vec<PutRun>, Vec<u16>)> {
         let count_of = |at| run_of.iter().filter(|&&run| usize::from(run) == at).count() as u32;
         let runs: Vec<_> = (0..)
             .zip(runs)
-            .map(|(at, (shard, outcome))| PutRun { shard, count: count_of(at), outcome })
+            .map(|(at, (shard, outcome))| PutRun {
+                shard,
+                count: count_of(at),
+                outcome,
+                arrival: Millis(u64::from(count_of(at)) << 40),
+            })
             .collect();
         let run_of = if runs.len() == 1 { Vec::new() } else { run_of };
         (runs, run_of)

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use shardway::base::clock::wall_now;
 use shardway::base::error::ErrorCode;
-use shardway::base::ids::{Seq, ShardKey, Term};
+use shardway::base::ids::{Millis, Seq, ShardKey, Term};
 use shardway::base::limits::READ_BYTES_MAX;
 use shardway::quota::ShardIn;
 use shardway::record::{BatchView, Stamp, stamp_in_place};
@@ -73,7 +73,7 @@ impl Shard {
         let throttled = fault == Fault::Throttled && self.puts.is_multiple_of(10);
         if throttled || !self.quota.try_take(Instant::now(), count, bytes) {
             let outcome = Err(ErrorCode::ProvisionedThroughputExceeded);
-            return PutRun { shard, count, outcome };
+            return PutRun { shard, count, outcome, arrival: Millis(0) };
         }
         let base = Seq(self.next);
         let strikes = self.puts == 20;
@@ -90,7 +90,7 @@ impl Shard {
         }
         // Pushed before the put is answered: the client must cope with either order.
         self.pump();
-        PutRun { shard, count, outcome: Ok(base) }
+        PutRun { shard, count, outcome: Ok(base), arrival: Millis(0) }
     }
 
     /// Stores a batch at the end.
