@@ -133,9 +133,8 @@ pub enum Message {
         /// Behind this shard; `None` from the first.
         after: Option<ShardNumber>,
     },
-
-    /// The disk has failed under the catalog: nobody knows whether its last change is there. No core
-    /// acknowledges any more what that change may have excluded.
+    /// The disk has failed under the catalog: nobody knows whether its last change is there. No
+    /// core acknowledges any more what that change may have excluded.
     StopWrites(String),
     /// The catalog has changed.
     ViewChanged(Arc<View>),
