@@ -123,6 +123,17 @@ pub struct SessionId {
     pub generation: u32,
 }
 
+impl SessionId {
+    /// Places with this bit belong to requests over HTTP, the others to native connections.
+    pub const EXCHANGE: u32 = 1 << 31;
+
+    /// Whether it is a request over HTTP.
+    #[must_use]
+    pub fn is_exchange(self) -> bool {
+        self.index & SessionId::EXCHANGE != 0
+    }
+}
+
 /// Wall-clock time in milliseconds since the Unix epoch.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

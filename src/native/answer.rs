@@ -17,7 +17,8 @@ use crate::wire::shards::ChildShard;
 use crate::wire::subscribe::{Push, ShardEnded, SubscribeAnswer, SubscriptionEnd};
 
 impl Sessions {
-    /// Writes the effects of a turn into their connections and starts them anew.
+    /// Writes the effects of a turn into their connections and starts them anew. What is for
+    /// requests over HTTP stays, with its chunks.
     pub fn deliver(&mut self, core: &mut Core) {
         if core.effects.list.is_empty() {
             return;
@@ -30,14 +31,20 @@ impl Sessions {
                 core.metrics.add(Counter::PushBytes, bytes as u64);
             }
             let session = session_of(&effect);
-            if session.core == self.me {
+            if session.core == self.me && session.is_exchange() {
+                core.effects.list.push(effect);
+            } else if session.core == self.me {
                 self.deliver_here(session, &effect, &effects);
             } else {
                 self.deliver_there(session, &effect, &effects);
             }
         }
-        effects.list = list;
-        effects.chunks.clear();
+        if core.effects.list.is_empty() {
+            effects.list = list;
+            effects.chunks.clear();
+        } else {
+            effects.list = std::mem::take(&mut core.effects.list);
+        }
         // Reads that this turn asked for are still the runtime's to take.
         core.effects = effects;
     }

@@ -16,6 +16,7 @@ use crate::base::limits::{COMMIT_BYTES_MAX, JOURNAL_FILES};
 use crate::catalog::{FileStore, State};
 use crate::disk::blocking::DirLock;
 use crate::disk::dma::enter_core;
+use crate::gateway::exchange::Exchange;
 use crate::log::identity::Identity;
 use crate::log::progress::Progress;
 use crate::log::recovery::{Losses, RecoveryStats};
@@ -349,12 +350,13 @@ fn assemble(
     poller.add(&mesh, turn::MESH)?;
     poller.add(&bell, turn::STOP)?;
     let sessions = Sessions::new(spec.core, spec.cores, server);
+    let exchange = Exchange::new(spec.core, spec.cores);
     let data_dir = spec.data_dir.clone();
     // A share of the process's descriptors; a quarter stays for everything else.
     let files = host::open_files_max() / usize::from(spec.cores);
     let core = Core::new(spec, Now::read());
     Ok(CoreState {
-        domain: RefCell::new(Domain { core, sessions }),
+        domain: RefCell::new(Domain { core, sessions, exchange }),
         poller: RefCell::new(poller),
         listener: RefCell::new(Some(listener)),
         listener_paused: Cell::new(false),

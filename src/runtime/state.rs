@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::ids::{CoreId, Millis, Seq, ShardKey};
 use crate::base::stream::ShardLoad;
 use crate::fanout::ReadJob;
+use crate::gateway::exchange::Exchange;
 use crate::mesh::Endpoint;
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
@@ -80,6 +81,8 @@ pub struct Domain {
     pub core: Core,
     /// Connections.
     pub sessions: Sessions,
+    /// Requests over HTTP.
+    pub exchange: Exchange,
 }
 
 /// A core's way from serving to stopped.

@@ -86,11 +86,12 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
         Phase::Serving if state.is_stopping() => {
             state.listener.take();
             let mut domain = state.domain.borrow_mut();
-            let Domain { core, sessions } = &mut *domain;
+            let Domain { core, sessions, exchange } = &mut *domain;
             // Readers first: they are told where to go on before their connections end.
             core.end_waiting(now);
             core.end_subscriptions(now);
             sessions.deliver(core);
+            exchange.deliver(core);
             sessions.begin_stop(core, &state.poller.borrow());
             state.finish_turn(&mut domain, now);
             *drain_until = Some(now.mono + DRAIN_MAX);
@@ -99,7 +100,8 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
         Phase::Draining => {
             let until = *drain_until.get_or_insert(now.mono);
             let domain = state.domain.borrow();
-            let answered = domain.sessions.is_empty() || now.mono >= until;
+            let all_answered = domain.sessions.is_empty() && domain.exchange.open_places() == 0;
+            let answered = all_answered || now.mono >= until;
             let idle = domain.core.log.is_idle()
                 && !domain.core.is_parking()
                 && !state.control_busy.get()

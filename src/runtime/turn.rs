@@ -61,7 +61,7 @@ impl CoreState {
             MESH => self.receive_mail(domain, now),
             STOP => self.bell.hear(),
             _ => {
-                let Domain { core, sessions } = domain;
+                let Domain { core, sessions, .. } = domain;
                 sessions.ready(core, &self.poller.borrow(), now, event);
             }
         }
@@ -141,7 +141,7 @@ impl CoreState {
     }
 
     fn on_message(&self, domain: &mut Domain, now: Now, message: Message) {
-        let Domain { core, sessions } = domain;
+        let Domain { core, sessions, exchange } = domain;
         match message {
             Message::Handover { socket, hello, received } => {
                 let handed = (socket, hello, received);
@@ -162,12 +162,18 @@ impl CoreState {
                 core.settle_put(session, correlation, part, run, message);
             }
             Message::Shard(request) => core.serve(now, request),
+            Message::Frame { session, bytes } if session.is_exchange() => {
+                exchange.frame(session, bytes);
+            }
             Message::Frame { session, bytes } => sessions.frame(session, &bytes),
             Message::SessionClosed(session) => core.session_closed(session),
             Message::SessionBlocked { session, blocked } => core.session_blocked(session, blocked),
             Message::Control(request) => {
                 self.control.borrow_mut().push_back(request);
                 self.control_due.notify();
+            }
+            Message::ControlDone { session, outcome, .. } if session.is_exchange() => {
+                exchange.control_done(session, outcome);
             }
             Message::ControlDone { session, correlation, outcome } => {
                 sessions.control_done(session, correlation, &outcome);
@@ -202,12 +208,18 @@ impl CoreState {
 
     /// Delivers answers, pumps readers, sends, and starts what is due.
     pub fn finish_turn(&self, domain: &mut Domain, now: Now) {
-        let Domain { core, sessions } = domain;
+        let Domain { core, sessions, exchange } = domain;
         core.finish_turn(now);
         // What is sent may make room for more; each round does strictly less.
         for _ in 0..4 {
             let answered = !core.effects.list.is_empty();
             sessions.deliver(core);
+            if !core.effects.list.is_empty() {
+                exchange.deliver(core);
+            }
+            if exchange.waits_for_room() && core.has_room(1) {
+                exchange.wake_for_room();
+            }
             sessions.flush_dirty(core, &self.poller.borrow());
             if sessions.has_stalled() && core.has_room(1) {
                 sessions.resume(core, &self.poller.borrow(), now);
@@ -228,7 +240,7 @@ impl CoreState {
     }
 
     fn resume_stalled(&self, domain: &mut Domain, now: Now) {
-        let Domain { core, sessions } = domain;
+        let Domain { core, sessions, .. } = domain;
         if sessions.has_stalled() && core.has_room(1) {
             sessions.resume(core, &self.poller.borrow(), now);
         }
@@ -246,7 +258,7 @@ impl CoreState {
     }
 
     fn send_mail(&self, domain: &mut Domain) {
-        let Domain { core, sessions } = domain;
+        let Domain { core, sessions, .. } = domain;
         let mut unsent = self.unsent.borrow_mut();
         unsent.extend(sessions.outgoing.drain(..));
         unsent.extend(core.outgoing.drain(..));
