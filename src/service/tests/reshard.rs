@@ -233,7 +233,7 @@ fn a_put_for_a_closing_shard_waits_and_goes_to_the_children() {
         shard: ShardNumber(shard),
         count,
         outcome: Ok(Seq(base)),
-        arrival: Millis(0),
+        arrival: WALL,
     };
     let mut answers = w.answers();
     answers.sort_by_key(|(correlation, _)| *correlation);
