@@ -5,14 +5,20 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a failed test shows them")]
 
+#[path = "../support/keyed.rs"]
+mod keyed;
 #[path = "../support/load.rs"]
 mod load;
 #[path = "../support/oracle.rs"]
 mod oracle;
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/producer.rs"]
+mod producer;
 #[path = "../support/raw.rs"]
 mod raw;
+#[path = "../support/shards.rs"]
+mod shards;
 
 mod cli;
 mod connections;
@@ -24,6 +30,7 @@ mod hostile;
 mod lifecycle;
 mod putting;
 mod reading;
+mod reshards;
 mod subscribers;
 
 use std::path::Path;
