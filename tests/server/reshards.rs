@@ -271,3 +271,16 @@ fn every_record_reaches_a_poller_and_a_subscriber_once_and_in_order_through_thir
     server.stop_clean();
     check_agrees(setup.data_dir());
 }
+
+#[test]
+fn a_scaling_to_the_shards_that_there_are_changes_nothing() {
+    let dir = new_dir();
+    let server = Setup::new(&dir.path().join("data")).start();
+    let mut client = server.client();
+    let before = client.create_stream(STREAM, 3, unlimited()).unwrap();
+    let done = client.reshard_stream(STREAM, Reshard::Scale { target: 3 }).unwrap();
+    assert_eq!((done.before, done.after, done.shards), (3, 3, Vec::new()));
+    assert_eq!(done.map_version, before.summary.map_version);
+    assert_eq!(client.describe_stream(STREAM).unwrap(), before);
+    server.stop_clean();
+}
