@@ -1,7 +1,7 @@
 //! A real server process on a real disk, over loopback: what it promises, and what it survives.
 //!
 //! SHARDWAY_TEST_SEED repeats the random choices of a run, SHARDWAY_TEST_CRASH_ROUNDS makes
-//! kill -9 more patient (8 by default).
+//! kill -9 more patient (8 by default), SHARDWAY_TEST_HISTORY_ROUNDS the histories (8 as well).
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a failed test shows them")]
 
@@ -26,6 +26,7 @@ mod control_plane;
 mod cores;
 mod crash;
 mod full_disk;
+mod history;
 mod hostile;
 mod lifecycle;
 mod putting;
