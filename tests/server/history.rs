@@ -151,19 +151,18 @@ impl Changer {
             Err(ClientError::Api(error)) => Some(error),
             Err(_) => return Err(()),
         };
-        // Whatever was answered: a refused change has not happened.
-        self.known.unsure = None;
         match refused.map(|error| error.code) {
-            None => Ok(()),
-            Some(ErrorCode::ShuttingDown) => Err(()),
-            Some(ErrorCode::Validation)
-                if self.known.mode == StreamMode::OnDemand
-                    && matches!(change, Change::Reshard(_)) =>
-            {
-                Ok(())
+            None => {}
+            // The connection's farewell: the change may be done all the same.
+            Some(ErrorCode::ShuttingDown) => return Err(()),
+            Some(ErrorCode::Validation) if self.known.mode == StreamMode::OnDemand => {
+                assert!(matches!(change, Change::Reshard(_)), "{change:?} is refused");
             }
             Some(code) => panic!("{change:?} is refused: {code:?}"),
         }
+        // Answered: it is done, or was refused and has not happened.
+        self.known.unsure = None;
+        Ok(())
     }
 
     fn choose(&mut self) -> Change {
@@ -326,7 +325,13 @@ impl History {
             }
             let other = produced.refused.iter().find(|e| e.code != ErrorCode::ShuttingDown);
             assert!(other.is_none(), "{other:?}");
-            assert!(produced.error.is_none_or(|error| error.is_connection()));
+            match produced.error {
+                None => {}
+                Some(ClientError::Api(farewell)) => {
+                    assert_eq!(farewell.code, ErrorCode::ShuttingDown);
+                }
+                Some(error) => assert!(error.is_connection(), "{error}"),
+            }
         }
     }
 
