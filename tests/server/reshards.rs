@@ -49,6 +49,8 @@ struct Reader {
     lineage: Lineage,
     seen: Seen,
     steps: Vec<Step>,
+    /// What it was told at the end of each shard.
+    children: BTreeMap<ShardNumber, Vec<ShardNumber>>,
     goal: Goal,
 }
 
@@ -59,7 +61,7 @@ impl Reader {
         let listing = client.all_shards(STREAM, ShardFilter::FromTrimHorizon).unwrap();
         let lineage = Lineage::new(&listing, StartAt::TrimHorizon);
         let (seen, steps, goal) = (Seen::new(keys), Vec::new(), goal.clone());
-        Reader { client, stream, lineage, seen, steps, goal }
+        Reader { client, stream, lineage, seen, steps, children: BTreeMap::new(), goal }
     }
 
     /// The next shard to read. Lists the shards again where that needs it.
@@ -79,7 +81,7 @@ impl Reader {
     }
 
     fn ended(&mut self, shard: ShardNumber, end: Seq, children: &[ChildShard]) {
-        assert!(!children.is_empty(), "{shard} has ended, and nothing follows");
+        self.children.insert(shard, children.iter().map(|child| child.number).collect());
         assert_eq!(self.seen.next(shard), end, "{shard} was read to its end");
         self.steps.push(Step::Ended(shard, end));
         self.lineage.ended(shard, children);
@@ -168,6 +170,9 @@ impl Reader {
             let began: usize = at(Step::Began(shard.number));
             if let Some(closed) = shard.closed {
                 assert!(began < at(Step::Ended(shard.number, closed.end)), "{who}");
+                let children = shards.iter().filter(|s| s.parents().any(|p| p == shard.number));
+                let children: Vec<_> = children.map(|child| child.number).collect();
+                assert_eq!(self.children[&shard.number], children, "{who}: {}", shard.number);
             }
             for parent in shard.parents() {
                 let closed = shards[parent.0 as usize].closed.expect("parents are closed");
