@@ -1,18 +1,24 @@
 //! A real server process on a real disk, over loopback: what it promises, and what it survives.
 //!
 //! SHARDWAY_TEST_SEED repeats the random choices of a run, SHARDWAY_TEST_CRASH_ROUNDS makes
-//! kill -9 more patient (8 by default).
+//! kill -9 more patient (8 by default), SHARDWAY_TEST_HISTORY_ROUNDS the histories (8 as well).
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a failed test shows them")]
 
+#[path = "../support/keyed.rs"]
+mod keyed;
 #[path = "../support/load.rs"]
 mod load;
 #[path = "../support/oracle.rs"]
 mod oracle;
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/producer.rs"]
+mod producer;
 #[path = "../support/raw.rs"]
 mod raw;
+#[path = "../support/shards.rs"]
+mod shards;
 
 mod cli;
 mod connections;
@@ -20,10 +26,12 @@ mod control_plane;
 mod cores;
 mod crash;
 mod full_disk;
+mod history;
 mod hostile;
 mod lifecycle;
 mod putting;
 mod reading;
+mod reshards;
 mod subscribers;
 
 use std::path::Path;

@@ -23,6 +23,7 @@ use crate::security::iterator::IteratorKey;
 use crate::service::reads::ReadFailure;
 use crate::wire::put::PutRun;
 
+mod history;
 mod reshard;
 
 const UUID: StreamUuid = StreamUuid([3; 16]);

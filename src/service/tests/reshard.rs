@@ -8,22 +8,27 @@ use crate::catalog::{Passing, ShardRecord};
 use crate::record::{HashKey, HashRange};
 use crate::service::put_records::PutRequest;
 
-const CORES: u16 = 3;
+pub(super) const CORES: u16 = 3;
 
 /// Some cores of one server, and the mailboxes of each pair.
-struct Cores {
-    cores: Vec<Core>,
+pub(super) struct Cores {
+    pub(super) cores: Vec<Core>,
     mail: Vec<Vec<VecDeque<Message>>>,
     /// What core 0 was told.
-    drained: Vec<(ShardNumber, Seq)>,
-    now: Now,
-    state: State,
-    view: Arc<View>,
-    passing: Passing,
+    pub(super) drained: Vec<(ShardNumber, Seq)>,
+    pub(super) now: Now,
+    pub(super) state: State,
+    pub(super) view: Arc<View>,
+    pub(super) passing: Passing,
 }
 
 impl Cores {
     fn new(shards: u32) -> Cores {
+        Self::with_tail(shards, usize::MAX)
+    }
+
+    /// Cores that keep so many bytes of recent commits in memory.
+    pub(super) fn with_tail(shards: u32, tail_bytes: usize) -> Cores {
         let now = Now { wall: WALL, mono: Instant::now() };
         let mut state = State::new([1; 32]);
         let stream = StreamRecord::new("orders", UUID, WALL, shards, options());
@@ -37,7 +42,7 @@ impl Cores {
                 cores: CORES,
                 data_dir: PathBuf::from("/data"),
                 journal: JournalSpec { core, term: Term(1), salt: 5, files: 4, file_bytes },
-                tail_bytes: usize::MAX,
+                tail_bytes,
                 iterator_key: IteratorKey::new(&[1; 32]),
                 view: view.clone(),
                 shards: Vec::new(),
@@ -57,11 +62,11 @@ impl Cores {
     }
 
     /// A view of what is in `state` and `passing` for all cores to install.
-    fn next_view(&mut self) {
+    pub(super) fn next_view(&mut self) {
         self.view = Arc::new(self.view.next(&self.state, "orders", &self.passing));
     }
 
-    fn install(&mut self, core: u16) {
+    pub(super) fn install(&mut self, core: u16) {
         self.cores[usize::from(core)].install_view(self.now, self.view.clone());
         self.post(core);
     }
@@ -75,7 +80,7 @@ impl Cores {
         }
     }
 
-    fn put(&mut self, core: u16, correlation: u64, shard: ShardNumber, keys: &[u128]) {
+    pub(super) fn put(&mut self, core: u16, correlation: u64, shard: ShardNumber, keys: &[u128]) {
         let mut builder = BatchBuilder::new();
         for key in keys {
             let data = correlation.to_le_bytes();
@@ -121,7 +126,7 @@ impl Cores {
     }
 
     /// Everything that is on its way arrives, and everything staged becomes durable.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         loop {
             let mut moved = false;
             for from in 0..CORES {
