@@ -1,0 +1,156 @@
+//! Streams as AWS describes them.
+
+use crate::base::limits::{NAME_BYTES_MAX, RECORD_BYTES_DEFAULT};
+use crate::base::stream::{Distribution, ShardMetrics, StreamMode};
+use crate::gateway::encode::Encoder;
+use crate::gateway::host::Host;
+use crate::gateway::names::shard_id;
+use crate::wire::streams::StreamSummary;
+
+use super::resource::{stream, stream_name};
+use super::shards::write_shard;
+use super::streams::count;
+use super::{Call, Outcome};
+
+/// Shards of a page of DescribeStream (AWS).
+const SHARDS_PER_PAGE: u32 = 100;
+/// Names of a page of ListStreams (AWS).
+const NAMES_PER_PAGE: u32 = 100;
+
+impl<H: Host> Call<'_, H> {
+    pub(super) fn describe_stream(&self) -> Outcome {
+        let (view, _) = self.view();
+        let stream = view.require_name(&stream_name(self.input)?)?;
+        let after = self.input.text("ExclusiveStartShardId").map(shard_id::parse);
+        let after = after.transpose()?;
+        let limit = self.input.int("Limit").map_or(SHARDS_PER_PAGE, count).min(SHARDS_PER_PAGE);
+        let description = stream.describe(after, limit)?;
+        let summary = &description.summary;
+        let creating = summary.status == crate::base::stream::StreamStatus::Creating;
+        Ok(self.write(|e| {
+            e.key("StreamDescription").map(|e| {
+                write_common(e, summary);
+                e.key("Shards").list(|e| {
+                    for shard in description.shards.iter().filter(|_| !creating) {
+                        write_shard(e, shard);
+                    }
+                });
+                e.key("HasMoreShards").bool(description.more && !creating);
+            });
+        }))
+    }
+
+    pub(super) fn describe_stream_summary(&self) -> Outcome {
+        let (view, _) = self.view();
+        let summary = stream(&view, self.input)?.summary();
+        let options = &summary.options;
+        Ok(self.write(|e| {
+            e.key("StreamDescriptionSummary").map(|e| {
+                write_common(e, &summary);
+                e.key("OpenShardCount").int(summary.open_shards.into());
+                e.key("ConsumerCount").int(summary.consumers.into());
+                e.key("MaxRecordSizeInKiB").int(i64::from(options.record_bytes_max / 1024));
+                e.key("RecordDistributionStrategy").text(match options.distribution {
+                    Distribution::Auto => "AUTO",
+                    Distribution::UserPartitionKey => "USER_PARTITION_KEY",
+                });
+                if options.warm_mib > 0 {
+                    e.key("WarmThroughput");
+                    warm_throughput(e, options.warm_mib);
+                }
+                e.key("ChannelCount").int(0);
+                e.key("QueueCount").int(0);
+            });
+        }))
+    }
+
+    pub(super) fn list_streams(&self) -> Outcome {
+        let limit = self.input.int("Limit").map_or(NAMES_PER_PAGE, count).min(NAMES_PER_PAGE);
+        let (view, now) = self.view();
+        let start = self.input.text("ExclusiveStartStreamName").map(str::to_owned);
+        let token = self.input.text("NextToken").map(|token| self.open_token(token, now.wall));
+        let after = match (token.transpose()?, start) {
+            (Some(token), _) => token.after,
+            (None, start) => start.unwrap_or_default(),
+        };
+        let after = &after[..after.len().min(NAME_BYTES_MAX)];
+        let list = view.list(after, limit)?;
+        Ok(self.write(|e| {
+            e.key("StreamNames").list(|e| {
+                for stream in &list.streams {
+                    e.text(&stream.name);
+                }
+            });
+            e.key("HasMoreStreams").bool(list.more);
+            if let Some(last) = list.streams.last().filter(|_| list.more) {
+                e.key("NextToken").text(&self.next_token("", &last.name, now.wall));
+            }
+            e.key("StreamSummaries").list(|e| {
+                for stream in &list.streams {
+                    e.map(|e| {
+                        write_names(e, stream);
+                        write_mode(e, stream.options.mode);
+                        e.key("StreamCreationTimestamp").time(stream.created);
+                    });
+                }
+            });
+        }))
+    }
+}
+
+fn write_names(e: &mut Encoder<'_>, stream: &StreamSummary) {
+    e.key("StreamName").text(&stream.name);
+    e.key("StreamARN").text(&stream.arn);
+    e.key("StreamStatus").text(stream.status.word());
+}
+
+fn write_mode(e: &mut Encoder<'_>, mode: StreamMode) {
+    e.key("StreamModeDetails").map(|e| {
+        e.key("StreamMode").text(match mode {
+            StreamMode::OnDemand => "ON_DEMAND",
+            StreamMode::Provisioned => "PROVISIONED",
+        });
+    });
+}
+
+/// What both descriptions of a stream have.
+fn write_common(e: &mut Encoder<'_>, stream: &StreamSummary) {
+    write_names(e, stream);
+    write_mode(e, stream.options.mode);
+    e.key("RetentionPeriodHours").int(stream.options.retention_hours.into());
+    e.key("StreamCreationTimestamp").time(stream.created);
+    e.key("EnhancedMonitoring").list(|e| {
+        e.map(|e| {
+            e.key("ShardLevelMetrics");
+            write_metrics(e, stream.metrics);
+        });
+    });
+    match &stream.key_id {
+        Some(key) => {
+            e.key("EncryptionType").text("KMS");
+            e.key("KeyId").text(key);
+        }
+        None => {
+            e.key("EncryptionType").text("NONE");
+        }
+    }
+}
+
+/// A list of metrics by their names.
+pub(super) fn write_metrics(e: &mut Encoder<'_>, metrics: ShardMetrics) {
+    e.list(|e| {
+        for name in metrics.names() {
+            e.text(name);
+        }
+    });
+}
+
+/// A stream's warm throughput. It is there as soon as it is asked for.
+pub(super) fn warm_throughput(e: &mut Encoder<'_>, mib: u32) {
+    e.map(|e| {
+        e.key("TargetMiBps").int(mib.into());
+        e.key("CurrentMiBps").int(mib.into());
+    });
+}
+
+const _: () = assert!(RECORD_BYTES_DEFAULT.is_multiple_of(1024), "sizes are shown in KiB");
