@@ -63,7 +63,7 @@
 //! | 5 | `fanout` | subscriptions, each a cursor and credit, and the effects of a turn |
 //! | 6 | `service` | what the API does, whoever asks, and the one durable turn (`advance`) |
 //! | 7 | `native` | sessions of the binary protocol: frames in, service calls, frames out |
-//! | 7 | `gateway` | the AWS API over HTTP: requests in, service calls, answers out |
+//! | 7 | `gateway` | the AWS API over HTTP: JSON, CBOR and event stream, in front of `service` |
 //! | 8 | `runtime` | boot, one core per CPU, the tasks that move it, a stop by gates |
 //! | 9 | `config` | what a user chooses: flags, environment and file as one set of options |
 //! | 9 | `cli` | the commands, what they print, and their exit codes |
