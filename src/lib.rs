@@ -63,6 +63,7 @@
 //! | 5 | `fanout` | subscriptions, each a cursor and credit, and the effects of a turn |
 //! | 6 | `service` | what the API does, whoever asks, and the one durable turn (`advance`) |
 //! | 7 | `native` | sessions of the binary protocol: frames in, service calls, frames out |
+//! | 7 | `gateway` | the AWS API: HTTP in, service calls, HTTP out |
 //! | 8 | `runtime` | boot, one core per CPU, the tasks that move it, a stop by gates |
 //! | 9 | `config` | what a user chooses: flags, environment and file as one set of options |
 //! | 9 | `cli` | the commands, what they print, and their exit codes |
@@ -90,6 +91,7 @@ pub mod client;
 pub mod config;
 pub mod disk;
 pub mod fanout;
+pub mod gateway;
 pub mod log;
 pub mod mesh;
 pub mod metrics;
