@@ -52,6 +52,37 @@ pub const CONNECTION_SUBSCRIPTIONS_MAX: usize = 4096;
 /// Answers waiting for a client that does not read; above it, its requests wait too.
 pub const CONNECTION_OUT_BYTES_MAX: usize = 4 * MIB;
 
+// ---- HTTP ---------------------------------------------------------------------------------
+
+/// Bytes of a request's head. Session tokens of AWS have a few KiB; nothing else is large.
+pub const HTTP_HEAD_BYTES: usize = 64 * KIB;
+/// Bytes of a request's body: a full put is 14 MiB where its data is base64.
+pub const HTTP_BODY_BYTES: usize = 16 * MIB;
+/// Bodies that a core holds or waits for: some of the largest at a time, thousands of others.
+pub const HTTP_BODIES_BYTES: usize = 256 * MIB;
+/// Connections of a core.
+pub const HTTP_CONNECTIONS: usize = 10_000;
+/// Requests at a time on a connection of HTTP/2: the KCL keeps one open for each shard.
+pub const HTTP_STREAMS: u32 = 10_000;
+/// Bytes that a client of HTTP/2 may send before a request's body is looked at.
+pub const HTTP_STREAM_WINDOW: u32 = MIB as u32;
+/// The same for all requests of a connection: more than one, so that none blocks the others.
+pub const HTTP_CONNECTION_WINDOW: u32 = 4 * MIB as u32;
+/// Payload of a frame of HTTP/2: a record of common size, its base64 and JSON, in one.
+pub const HTTP_FRAME_BYTES: u32 = 64 * KIB as u32;
+/// Receive and send buffer of a connection, when it moves much.
+pub const HTTP_BUFFER_BYTES: usize = 256 * KIB;
+/// From the first byte of a request's head to its last.
+pub const HTTP_HEAD_SECONDS: u64 = 10;
+/// A body that brings less than [`HTTP_PROGRESS_BYTES`] in this time is given up, and so is a
+/// client that takes nothing of an answer.
+pub const HTTP_BODY_SECONDS: u64 = 30;
+/// See [`HTTP_BODY_SECONDS`].
+pub const HTTP_PROGRESS_BYTES: usize = 16 * KIB;
+/// An unused connection is kept for this long. More than the minute after which load balancers
+/// and SDKs drop theirs, so that none sends a request into a connection that closes.
+pub const HTTP_IDLE_SECONDS: u64 = 120;
+
 // ---- Names --------------------------------------------------------------------------------
 
 /// Stream and consumer names (AWS API: 1 … 128 of `[a-zA-Z0-9_.-]`).
@@ -158,6 +189,9 @@ pub const NOFILE_MIN: u64 = 1024;
 
 const _: () = assert!(BATCH_BYTES_MAX < u32::MAX as usize, "lengths are 32 bits on the wire");
 const _: () = assert!(FRAME_PAYLOAD_MAX > BATCH_BYTES_MAX, "a full put fits a frame");
+const _: () =
+    assert!(HTTP_BODY_BYTES > PUT_BYTES_MAX / 3 * 4 + MIB, "a full put fits a body as JSON");
+const _: () = assert!(HTTP_BODIES_BYTES >= 4 * HTTP_BODY_BYTES, "large bodies pass each other");
 const _: () = assert!(COMMIT_BYTES_MAX.is_multiple_of(BLOCK), "commits are whole blocks");
 const _: () = assert!(
     JOURNAL_FILE_BYTES_MIN as usize > BATCH_BYTES_MAX + 2 * MIB,

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::failure::{Exit, Failure};
 use super::progress::WorkBar;
 use crate::config::{Cores, ServeLayer, ServeOptions};
+use crate::gateway::http::Limits;
 use crate::runtime::{Server, ServerOptions, StartError, StopSignals};
 
 /// Run a server
@@ -80,6 +81,8 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
         data_dir: options.data_dir,
         cpus,
         listen: options.listen,
+        http: options.http,
+        http_limits: Limits::default(),
         journal_file_bytes: options.journal_file_bytes,
         tail_bytes: usize::try_from(options.tail_bytes).expect("memory sizes fit this machine"),
         spin: options.spin,
@@ -128,6 +131,9 @@ fn announce(server: &Server, options: &ServerOptions, took: Duration) {
         say(&format!("  LOST      {} journal records behind a gap", report.losses.records));
     }
     say(&format!("  native    {}", server.native_addr()));
+    if let Some(address) = server.http_addr() {
+        say(&format!("  http      {address}"));
+    }
     say(&format!("Ready in {took:.2?}."));
 }
 

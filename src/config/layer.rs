@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::byte_size::ByteSize;
 use super::control_rates::ControlRates;
 use super::cores::Cores;
+use super::http_addr::HttpAddr;
 
 /// The options of `serve` as flags (with their environment variables) or as a file gives them.
 ///
@@ -36,6 +37,11 @@ pub struct ServeLayer {
     /// Address and port of the native protocol [default: 127.0.0.1:4570]
     #[arg(long, env = "SHARDWAY_LISTEN", value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+
+    /// Address and port of the AWS API without TLS, HTTP/1.1 and HTTP/2, or `off`
+    /// [default: 127.0.0.1:4567]
+    #[arg(long, env = "SHARDWAY_HTTP", value_name = "ADDR|off")]
+    pub http: Option<HttpAddr>,
 
     /// Size of each of a core's four journal files, at least 16MiB [default: 64MiB]
     #[arg(long, env = "SHARDWAY_JOURNAL_FILE_BYTES", value_name = "SIZE")]
@@ -99,6 +105,7 @@ impl ServeLayer {
             data_dir: self.data_dir.or(below.data_dir),
             cores: self.cores.or(below.cores),
             listen: self.listen.or(below.listen),
+            http: self.http.or(below.http),
             journal_file_bytes: self.journal_file_bytes.or(below.journal_file_bytes),
             tail_bytes: self.tail_bytes.or(below.tail_bytes),
             spin_us: self.spin_us.or(below.spin_us),

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::byte_size::ByteSize;
 use super::control_rates::ControlRates;
 use super::cores::Cores;
+use super::http_addr::HttpAddr;
 use super::layer::ServeLayer;
 use crate::base::aligned::BLOCK;
 use crate::base::limits::{JOURNAL_FILE_BYTES, JOURNAL_FILE_BYTES_MIN, TAIL_BYTES};
@@ -25,6 +26,8 @@ pub struct ServeOptions {
     pub cores: Cores,
     /// Address of the native protocol.
     pub listen: SocketAddr,
+    /// Address of the AWS API, without TLS.
+    pub http: Option<SocketAddr>,
     /// Size of a journal file: whole blocks.
     pub journal_file_bytes: u64,
     /// Recent batches that a core keeps in memory.
@@ -109,6 +112,10 @@ impl ServeOptions {
             data_dir: layer.data_dir.unwrap_or_else(|| PathBuf::from("./shardway-data")),
             cores: layer.cores.unwrap_or_default(),
             listen: layer.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4570))),
+            http: match layer.http.unwrap_or_default() {
+                HttpAddr::Off => None,
+                HttpAddr::At(address) => Some(address),
+            },
             journal_file_bytes: journal_file_bytes.0,
             tail_bytes: tail_bytes.0,
             spin: Duration::from_micros(spin_us),

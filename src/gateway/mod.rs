@@ -22,6 +22,7 @@ pub mod error;
 pub mod event_stream;
 pub mod exchange;
 pub mod host;
+pub mod http;
 pub mod model;
 pub mod names;
 pub mod operations;

@@ -8,8 +8,10 @@ pub mod iovecs;
 pub mod listener;
 pub mod poller;
 pub mod socket;
+pub mod stream;
 
 pub use iovecs::IoVecs;
 pub use listener::Listener;
-pub use poller::{Poller, Ready, Token};
+pub use poller::{Edges, Poller, Ready, Token};
 pub use socket::{Received, Sent, Socket};
+pub use stream::{Stream, Streams};

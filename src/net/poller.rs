@@ -1,7 +1,7 @@
 //! One epoll set per core, awaited through the core's ring.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use glommio::io::PollableFd;
 
@@ -20,6 +20,8 @@ pub struct Ready {
     pub writable: bool,
     /// The connection is gone in both directions. Reported whatever is waited for.
     pub broken: bool,
+    /// Its peer has sent the last byte, or it is broken.
+    pub finished: bool,
 }
 
 /// Readiness of many descriptors, level-triggered.
@@ -79,6 +81,12 @@ impl Poller {
         check(unsafe { libc::epoll_ctl(epoll, operation, fd, &mut event) }).map(|_| ())
     }
 
+    /// A second handle, for tasks that add descriptors while another waits for the set.
+    pub fn edges(&self) -> io::Result<Edges> {
+        // SAFETY: the descriptor is open as long as `self` is.
+        unsafe { BorrowedFd::borrow_raw(self.epoll.as_raw_fd()) }.try_clone_to_owned().map(Edges)
+    }
+
     /// Waits until a descriptor is ready. Other tasks of the core run meanwhile.
     pub async fn wait(&self) -> io::Result<()> {
         self.epoll.readable().await.map_err(Into::into)
@@ -106,9 +114,35 @@ impl Poller {
                 readable: events & (libc::EPOLLIN | libc::EPOLLRDHUP) != 0 || broken,
                 writable: events & libc::EPOLLOUT != 0 || broken,
                 broken,
+                finished: events & libc::EPOLLRDHUP != 0 || broken,
             }
         }));
         Ok(())
+    }
+}
+
+/// A handle of a [`Poller`]'s set for descriptors that are reported once each time they become
+/// ready, for reading or for writing: nothing has to be said again after that.
+#[derive(Debug)]
+pub struct Edges(OwnedFd);
+
+impl Edges {
+    /// Adds a descriptor, which must leave the set by being closed.
+    pub fn add(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token)
+    }
+
+    /// Reports a descriptor again, in the next turn, for what it is ready for then.
+    pub fn again(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token)
+    }
+
+    fn control(&self, operation: i32, fd: impl AsFd, token: Token) -> io::Result<()> {
+        let events = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLOUT | libc::EPOLLET;
+        let mut event = libc::epoll_event { events: events as u32, u64: token.0 };
+        let (epoll, fd) = (self.0.as_raw_fd(), fd.as_fd().as_raw_fd());
+        // SAFETY: both descriptors are open and `event` outlives the call.
+        check(unsafe { libc::epoll_ctl(epoll, operation, fd, &mut event) }).map(|_| ())
     }
 }
 

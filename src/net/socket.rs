@@ -1,7 +1,8 @@
 //! A connected TCP socket that never blocks.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use super::iovecs::IoVecs;
@@ -48,10 +49,21 @@ impl Socket {
         self.0.peer_addr()
     }
 
+    /// Tells the peer that nothing more comes.
+    pub fn finish(&self) -> io::Result<()> {
+        self.0.shutdown(Shutdown::Write)
+    }
+
     /// Receives into `into`, which is not empty.
     pub fn receive(&self, into: &mut [u8]) -> io::Result<Received> {
         // SAFETY: the slice is writable memory of that length.
         unsafe { self.receive_at(into.as_mut_ptr(), into.len()) }
+    }
+
+    /// Receives into memory that holds nothing yet; what it says is filled, is.
+    pub fn receive_uninit(&self, into: &mut [MaybeUninit<u8>]) -> io::Result<Received> {
+        // SAFETY: the slice is writable memory of that length, whatever it holds.
+        unsafe { self.receive_at(into.as_mut_ptr().cast(), into.len()) }
     }
 
     /// Receives behind the bytes of a buffer, until that has `upto` bytes at most.

@@ -5,6 +5,7 @@ mod boot;
 mod commit;
 mod control;
 mod host;
+mod http;
 mod notify;
 mod options;
 mod pulse;

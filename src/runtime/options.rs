@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::base::limits::{JOURNAL_FILE_BYTES, TAIL_BYTES};
 use crate::catalog::{Rules, StoreError};
 use crate::disk::blocking::{DiskError, LockError};
+use crate::gateway::http::Limits;
 use crate::log::identity::IdentityError;
 use crate::log::recovery::RecoverError;
 
@@ -21,6 +22,10 @@ pub struct ServerOptions {
     pub cpus: Vec<usize>,
     /// Where native clients connect. Port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Where clients of the AWS API connect, without TLS. Port 0 picks a free one.
+    pub http: Option<SocketAddr>,
+    /// What they may cost.
+    pub http_limits: Limits,
     /// Bytes of each journal file.
     pub journal_file_bytes: u64,
     /// Recent batches that each core keeps in memory.
@@ -34,13 +39,15 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// The defaults for a data dir.
+    /// The defaults for a data dir; without HTTP.
     #[must_use]
     pub fn new(data_dir: PathBuf, cpus: Vec<usize>) -> ServerOptions {
         ServerOptions {
             data_dir,
             cpus,
             listen: SocketAddr::from(([127, 0, 0, 1], 4570)),
+            http: None,
+            http_limits: Limits::default(),
             journal_file_bytes: JOURNAL_FILE_BYTES,
             tail_bytes: TAIL_BYTES,
             spin: Duration::ZERO,
@@ -58,12 +65,14 @@ pub enum StartError {
     Host(String),
     /// The address cannot be used.
     #[error(
-        "cannot listen on {address}: {source}; choose another with --listen, or stop the program \
+        "cannot listen on {address}: {source}; choose another with {option}, or stop the program \
          that uses it"
     )]
     Listen {
         /// Which.
         address: SocketAddr,
+        /// The option that chooses it.
+        option: &'static str,
         /// Why.
         source: std::io::Error,
     },

@@ -26,17 +26,19 @@ use crate::native::Sessions;
 use crate::net::{Listener, Poller};
 use crate::runtime::boot::{Booted, boot};
 use crate::runtime::commit::{Ring, commit};
+use crate::runtime::http::{Http, HttpAddresses, HttpStart};
 use crate::runtime::notify::Notify;
 use crate::runtime::options::{ServerOptions, StartError};
 use crate::runtime::pulse::{Heart, Pulse, pulsed};
 use crate::runtime::state::{CoreState, Domain, Phase, Shared, StopBell};
-use crate::runtime::{behind, control, host, reads, stop, turn};
+use crate::runtime::{behind, control, host, http, reads, stop, turn};
 use crate::service::{Core, CoreSpec, Envelope};
 
 /// A server in this process.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    http: HttpAddresses,
     report: StartReport,
     shared: Arc<Shared>,
     bells: Vec<StopBell>,
@@ -65,6 +67,7 @@ pub struct StartReport {
 struct CoreStart {
     spec: CoreSpec,
     listener: Listener,
+    http: HttpStart,
     mesh: Endpoint<Envelope>,
     bell: StopBell,
     shared: Arc<Shared>,
@@ -82,8 +85,8 @@ impl Server {
         options: ServerOptions,
         progress: &mut dyn Progress,
     ) -> Result<Server, StartError> {
-        let listeners = listen(&options)?;
-        let address = listeners[0].address().map_err(|source| listen_error(&options, source))?;
+        let (address, listeners) = http::listen(options.listen, options.cpus.len(), "--listen")?;
+        let (addresses, https) = http::start(&options)?;
         let booted = boot(&options, progress)?;
         let Booted { lock, identity, store, catalog, recovered, cores } = booted;
         let report = StartReport {
@@ -101,13 +104,14 @@ impl Server {
         let mut catalog = Some((store, catalog));
         let pulses: Vec<Arc<Pulse>> = (0..count).map(|_| Arc::default()).collect();
         let meshes = mesh::connect(count as u16).map_err(host)?;
-        let ends = cores.into_iter().zip(listeners).zip(meshes).zip(&pulses);
-        for (((spec, listener), mesh), pulse) in ends {
+        let ends = cores.into_iter().zip(listeners).zip(https).zip(meshes).zip(&pulses);
+        for ((((spec, listener), http), mesh), pulse) in ends {
             let bell = StopBell::new().map_err(host)?;
             bells.push(bell.try_clone().map_err(host)?);
             let start = CoreStart {
                 spec,
                 listener,
+                http,
                 mesh,
                 bell,
                 shared: shared.clone(),
@@ -122,6 +126,7 @@ impl Server {
         let heart = Heart::start(pulses).map_err(host)?;
         let mut server = Server {
             address,
+            http: addresses,
             report,
             shared,
             bells,
@@ -161,6 +166,12 @@ impl Server {
         self.address
     }
 
+    /// Where clients of the AWS API connect, if they can, without TLS.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.http
+    }
+
     /// What there is to say about the start.
     #[must_use]
     pub fn report(&self) -> &StartReport {
@@ -198,21 +209,6 @@ impl Server {
     }
 }
 
-fn listen(options: &ServerOptions) -> Result<Vec<Listener>, StartError> {
-    let error = |source| listen_error(options, source);
-    let first = Listener::bind(options.listen, true).map_err(error)?;
-    let address = first.address().map_err(error)?;
-    let mut listeners = vec![first];
-    for _ in 1..options.cpus.len() {
-        listeners.push(Listener::bind(address, false).map_err(error)?);
-    }
-    Ok(listeners)
-}
-
-fn listen_error(options: &ServerOptions, source: io::Error) -> StartError {
-    StartError::Listen { address: options.listen, source }
-}
-
 fn spawn(options: &ServerOptions, start: CoreStart) -> Result<ExecutorJoinHandle<()>, StartError> {
     let core = start.spec.core.0;
     let cpu = options.cpus[usize::from(core)];
@@ -235,10 +231,10 @@ async fn run(start: CoreStart) {
 
 async fn serve(start: CoreStart) {
     enter_core();
-    let CoreStart { spec, listener, mesh, bell, shared, server, catalog, started, pulse } = start;
-    let core = spec.core;
-    let state = match assemble(spec, listener, mesh, bell, shared, server) {
-        Ok(state) => Rc::new(state),
+    let core = start.spec.core;
+    let (started, pulse) = (start.started.clone(), start.pulse.clone());
+    let (state, catalog) = match assemble(start) {
+        Ok((state, catalog)) => (Rc::new(state), catalog),
         Err(error) => return drop(started.send((core.0, Err(error.to_string())))),
     };
     let ring = match Ring::open(&state, JOURNAL_FILES).await {
@@ -253,6 +249,7 @@ async fn serve(start: CoreStart) {
     let read_queue = executor.create_task_queue(Shares::Static(100), slow, "catch-up");
     let behind_queue = executor.create_task_queue(Shares::Static(100), slow, "maintenance");
     glommio::spawn_local(pulsed(pulse)).detach();
+    state.http.run_in(commit_queue);
     reads::install(state.clone(), read_queue);
     let spawned = "the queue was just made";
     let writing = glommio::spawn_local_into(commit(state.clone(), ring), commit_queue);
@@ -337,25 +334,21 @@ fn log_metrics(state: &CoreState) {
     }
 }
 
-fn assemble(
-    spec: CoreSpec,
-    listener: Listener,
-    mesh: Endpoint<Envelope>,
-    bell: StopBell,
-    shared: Arc<Shared>,
-    server: [u8; 16],
-) -> io::Result<CoreState> {
+/// The state of a core, and the catalog on core 0.
+fn assemble(start: CoreStart) -> io::Result<(CoreState, Option<(FileStore, State)>)> {
+    let CoreStart { spec, listener, http, mesh, bell, shared, server, catalog, .. } = start;
     let poller = Poller::new()?;
     poller.add(&listener, turn::LISTENER)?;
     poller.add(&mesh, turn::MESH)?;
     poller.add(&bell, turn::STOP)?;
+    let http = Http::new(http, &poller, Now::read().mono)?;
     let sessions = Sessions::new(spec.core, spec.cores, server);
     let exchange = Exchange::new(spec.core, spec.cores);
     let data_dir = spec.data_dir.clone();
     // A share of the process's descriptors; a quarter stays for everything else.
     let files = host::open_files_max() / usize::from(spec.cores);
     let core = Core::new(spec, Now::read());
-    Ok(CoreState {
+    let state = CoreState {
         domain: RefCell::new(Domain { core, sessions, exchange }),
         poller: RefCell::new(poller),
         listener: RefCell::new(Some(listener)),
@@ -363,6 +356,7 @@ fn assemble(
         counted_drained: Cell::new(false),
         open_segments_max: files / 4,
         sessions_max: files / 2,
+        http,
         mesh,
         commit_due: Notify::default(),
         behind_due: Notify::default(),
@@ -381,5 +375,6 @@ fn assemble(
         bell,
         phase: Cell::new(Phase::Serving),
         data_dir,
-    })
+    };
+    Ok((state, catalog))
 }

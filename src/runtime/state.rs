@@ -16,6 +16,7 @@ use crate::gateway::exchange::Exchange;
 use crate::mesh::Endpoint;
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
+use crate::runtime::http::Http;
 use crate::runtime::notify::Notify;
 use crate::service::{ControlRequest, Core, Envelope, Outgoing};
 
@@ -28,6 +29,8 @@ pub struct CoreState {
     pub poller: RefCell<Poller>,
     /// Its listener, until the stop.
     pub listener: RefCell<Option<Listener>>,
+    /// Its HTTP connections.
+    pub http: Http,
     /// Its end of the mesh.
     pub mesh: Endpoint<Envelope>,
     /// Something is staged, or room in the ring was made.

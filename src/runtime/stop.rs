@@ -46,6 +46,7 @@ pub async fn tick(state: Rc<CoreState>) {
             remove_expired(&state, now).await;
         }
         state.listen_again();
+        state.http.tick(&state.poller.borrow(), now.mono);
         advance_stop(&state, now, &mut drain_until);
     }
 }
@@ -77,6 +78,7 @@ async fn remove_expired(state: &CoreState, now: Now) {
 fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) {
     if state.has_failed() {
         // What is not durable stays unacknowledged; the journal keeps what is.
+        state.http.abort();
         state.phase.set(Phase::Done);
         state.bell.ring();
         state.commit_due.notify();
@@ -85,6 +87,7 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
     match state.phase.get() {
         Phase::Serving if state.is_stopping() => {
             state.listener.take();
+            state.http.drain();
             let mut domain = state.domain.borrow_mut();
             let Domain { core, sessions, exchange } = &mut *domain;
             // Readers first: they are told where to go on before their connections end.
@@ -100,8 +103,13 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
         Phase::Draining => {
             let until = *drain_until.get_or_insert(now.mono);
             let domain = state.domain.borrow();
-            let all_answered = domain.sessions.is_empty() && domain.exchange.open_places() == 0;
-            let answered = all_answered || now.mono >= until;
+            if now.mono >= until {
+                state.http.abort();
+            }
+            let served = domain.sessions.is_empty()
+                && domain.exchange.open_places() == 0
+                && state.http.is_empty();
+            let answered = served || now.mono >= until;
             let idle = domain.core.log.is_idle()
                 && !domain.core.is_parking()
                 && !state.control_busy.get()

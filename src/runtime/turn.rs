@@ -6,7 +6,8 @@ use crate::base::clock::Now;
 use crate::base::ids::CoreId;
 use crate::base::limits::CATCH_UP_READS_MAX;
 use crate::metrics::Counter;
-use crate::net::{Listener, Ready, Token};
+use crate::net::{Listener, Ready, Streams, Token};
+use crate::runtime::http::HTTP;
 use crate::runtime::reads::start_read;
 use crate::runtime::state::{CoreState, Domain, Phase};
 use crate::service::core::PutWaiter;
@@ -60,6 +61,9 @@ impl CoreState {
             LISTENER => self.accept(domain),
             MESH => self.receive_mail(domain, now),
             STOP => self.bell.hear(),
+            HTTP => self.http.accept(&self.poller.borrow()),
+            // Its task runs right behind this turn.
+            token if Streams::owns(token) => self.http.streams().ready(event),
             _ => {
                 let Domain { core, sessions, .. } = domain;
                 sessions.ready(core, &self.poller.borrow(), now, event);

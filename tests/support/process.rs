@@ -99,6 +99,7 @@ impl Setup {
         let mut command = shardway();
         command.arg("serve").arg("--data-dir").arg(&self.data_dir);
         command.args(["--cores", &self.cores, "--listen", &format!("127.0.0.1:{}", self.port)]);
+        command.args(["--http", "127.0.0.1:0"]);
         command.args(&self.args);
         command
     }

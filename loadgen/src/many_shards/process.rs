@@ -46,6 +46,7 @@ impl ServerProcess {
         let start = Instant::now();
         let mut child = Command::new(program)
             .arg("serve")
+            .args(["--http", "off"])
             .args(["--listen", "127.0.0.1:0", "--log", "error"])
             .args(["--cores", &format!("cpu:{cpu}")])
             .arg("--data-dir")

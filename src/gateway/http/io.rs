@@ -1,0 +1,125 @@
+//! The bytes of a connection, on their way to hyper: with what was read before hyper was asked,
+//! and with news for the connection's entry.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use hyper::rt::{Read, ReadBufCursor, Write};
+
+use super::entry::Entry;
+use crate::net::Stream;
+
+/// What carries the bytes.
+#[derive(Debug)]
+pub enum Transport {
+    /// TCP.
+    Plain(Stream),
+}
+
+impl Transport {
+    pub(super) fn is_secure(&self) -> bool {
+        match self {
+            Transport::Plain(_) => false,
+        }
+    }
+
+    fn received(&self) -> u64 {
+        match self {
+            Transport::Plain(stream) => stream.received(),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Io {
+    transport: Transport,
+    /// Read before it was known who would take it.
+    ahead: Bytes,
+    entry: Rc<Entry>,
+}
+
+impl Io {
+    pub(super) fn new(transport: Transport, entry: Rc<Entry>) -> Io {
+        Io { transport, ahead: Bytes::new(), entry }
+    }
+
+    /// Makes the next reads return `bytes` first.
+    pub(super) fn unread(&mut self, bytes: Vec<u8>) {
+        self.ahead = bytes.into();
+    }
+
+    fn noted(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match outcome {
+            Poll::Pending => self.entry.stuck(),
+            Poll::Ready(_) => self.entry.sent(),
+        }
+        outcome
+    }
+}
+
+impl Read for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let n = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead[..n]);
+            self.ahead.advance(n);
+            return Poll::Ready(Ok(()));
+        }
+        let before = self.transport.received();
+        let outcome = match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        if self.transport.received() != before {
+            self.entry.heard();
+        }
+        outcome
+    }
+}
+
+impl Write for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+        };
+        self.noted(outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        };
+        self.noted(outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
