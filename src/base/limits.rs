@@ -110,6 +110,9 @@ pub const STREAMS_CREATING_MAX: usize = 5;
 pub const SCALINGS_PER_DAY: usize = 10;
 /// Changes of a stream's mode in 24 hours (AWS: `UpdateStreamMode`).
 pub const MODE_CHANGES_PER_DAY: usize = 2;
+/// Bytes of a resource policy (AWS: 20 KB).
+pub const POLICY_BYTES_MAX: usize = 20 * 1024;
+
 /// Shards of a new on-demand stream (AWS: 4 MB/s of writes).
 pub const ON_DEMAND_SHARDS: u32 = 4;
 /// Warm throughput of a stream in MiB/s (AWS: 10 GB/s): what the most shards together take.

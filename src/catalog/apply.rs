@@ -54,7 +54,8 @@ impl StreamRecord {
             }
             Event::EndsMoved { ends, .. } => self.set_ends(ends),
             Event::ConsumerRegistered { consumer, created, tags, .. } => {
-                let record = ConsumerRecord { created: *created, tags: tags.clone() };
+                let (created, tags) = (*created, tags.clone());
+                let record = ConsumerRecord { created, tags, policy: None };
                 self.consumers.insert(consumer.clone(), record);
             }
             Event::ConsumerDeregistered { consumer, .. } => {
@@ -90,6 +91,13 @@ impl StreamRecord {
             Alteration::Distribution(distribution) => self.options.distribution = *distribution,
             Alteration::Metrics(metrics) => self.metrics = *metrics,
             Alteration::Tags(tags) => self.tags.clone_from(tags),
+            Alteration::Encryption(key) => self.key_id.clone_from(key),
+            Alteration::Policy { consumer: None, policy } => self.policy.clone_from(policy),
+            Alteration::Policy { consumer: Some(name), policy } => {
+                if let Some(consumer) = self.consumers.get_mut(name) {
+                    consumer.policy.clone_from(policy);
+                }
+            }
         }
     }
 

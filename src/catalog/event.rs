@@ -165,6 +165,15 @@ pub enum Alteration {
     Metrics(ShardMetrics),
     /// All tags, by key.
     Tags(BTreeMap<String, String>),
+    /// The key that records are sealed with, or none.
+    Encryption(Option<String>),
+    /// A resource policy, or none.
+    Policy {
+        /// Of this consumer; `None` is the stream itself.
+        consumer: Option<String>,
+        /// A JSON document.
+        policy: Option<String>,
+    },
 }
 
 /// A shard that a reshard makes.

@@ -78,6 +78,12 @@ pub struct StreamRecord {
     /// The highest write throughput of each of the last 30 days on which there was any.
     #[serde(default)]
     pub peaks: Vec<PeakDay>,
+    /// The key that its records are sealed with.
+    #[serde(default)]
+    pub key_id: Option<String>,
+    /// Its resource policy, a JSON document.
+    #[serde(default)]
+    pub policy: Option<String>,
 }
 
 /// A registered consumer.
@@ -87,6 +93,9 @@ pub struct ConsumerRecord {
     pub created: Millis,
     /// By key.
     pub tags: BTreeMap<String, String>,
+    /// Its resource policy, a JSON document.
+    #[serde(default)]
+    pub policy: Option<String>,
 }
 
 /// The highest write throughput of a day.
@@ -212,6 +221,8 @@ impl StreamRecord {
             mode_changes: Vec::new(),
             scalings: Vec::new(),
             peaks: Vec::new(),
+            key_id: None,
+            policy: None,
         }
     }
 

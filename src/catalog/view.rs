@@ -61,6 +61,10 @@ pub struct StreamView {
     pub tags: BTreeMap<String, String>,
     /// Registered consumers by name.
     pub consumers: BTreeMap<String, ConsumerRecord>,
+    /// The key that its records are sealed with.
+    pub key_id: Option<String>,
+    /// Its resource policy.
+    pub policy: Option<String>,
     pub(super) rules: Arc<Rules>,
     /// Parents with each of their children, as indices into `shards`, by parent.
     pub(super) descent: Vec<(ShardNumber, u32)>,
@@ -229,6 +233,8 @@ impl StreamView {
             metrics: stream.metrics,
             tags: stream.tags.clone(),
             consumers: stream.consumers.clone(),
+            key_id: stream.key_id.clone(),
+            policy: stream.policy.clone(),
             rules: rules.clone(),
             descent,
             open_starts: open.iter().map(|shard| shard.range.start).collect(),
@@ -324,6 +330,12 @@ impl StreamView {
     #[must_use]
     pub fn retention_cutoff(&self, now: Millis) -> Millis {
         retention_cutoff(self.options.retention_hours, self.retention_floor, now)
+    }
+
+    /// The account that it belongs to.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.rules.account
     }
 
     /// Its ARN.

@@ -4,20 +4,21 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use crate::base::clock::Now;
 use crate::base::error::ApiError;
-use crate::base::ids::{CoreId, SessionId, ShardKey, ShardNumber, StreamUuid};
+use crate::base::ids::{CoreId, Seq, SessionId, ShardKey, ShardNumber, StreamUuid, home_core};
 use crate::base::limits::READ_BYTES_MAX;
 use crate::base::stream::Position;
-use crate::catalog::home_core;
 use crate::fanout::NewSubscription;
 use crate::gateway::exchange::{Got, News, PutOutcome};
 use crate::gateway::host::Host;
 use crate::metrics::Counter;
 use crate::record::BatchView;
 use crate::security::iterator::{ITERATOR_BYTES, IteratorClaims};
+use crate::service::put_records::PutRequest;
 use crate::service::{
-    ControlAnswer, ControlOperation, ControlRequest, Core, Message, Outgoing, PutRequest,
-    ShardOperation, ShardRequest,
+    ControlAnswer, ControlOperation, ControlRequest, Core, Message, Outgoing, ShardOperation,
+    ShardRequest,
 };
 
 /// A place in the exchange for as long as its request lives.
@@ -88,18 +89,18 @@ impl<H: Host> Caller<H> {
         }
     }
 
-    /// Opens the place's only subscription. Its news come from [`Caller::poll_news`].
+    /// Opens the place's only subscription, and says where it starts. Its news come from [`Caller::poll_news`].
     pub async fn subscribe(
         &self,
         shard: ShardKey,
         consumer: &str,
         position: Position,
         credit: u64,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Seq, ApiError> {
         let new = NewSubscription { wire_id: 0, consumer: consumer.to_owned(), credit };
         self.ask(shard, ShardOperation::Subscribe { new, position })?;
         match self.news().await {
-            News::Subscribed { .. } => Ok(()),
+            News::Subscribed { start } => Ok(start),
             other => Err(unexpected(other)),
         }
     }
@@ -150,7 +151,7 @@ impl<H: Host> Caller<H> {
     }
 }
 
-fn send(core: &mut Core, now: crate::base::clock::Now, request: ShardRequest) {
+fn send(core: &mut Core, now: Now, request: ShardRequest) {
     let home = home_core(request.shard, core.view().cores());
     if home == core.id() {
         core.serve(now, request);

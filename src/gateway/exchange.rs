@@ -11,6 +11,7 @@ use crate::base::error::ApiError;
 use crate::base::ids::{CoreId, Seq, SessionId};
 use crate::fanout::Effects;
 use crate::gateway::exchange::batches::Batches;
+use crate::gateway::names::next_token::TokenKey;
 use crate::security::iterator::ITERATOR_BYTES;
 use crate::service::{ControlOutcome, Core, Message, Outgoing};
 use crate::wire::put::PutRun;
@@ -103,6 +104,7 @@ pub struct Exchange {
     free: Vec<u32>,
     /// Those that wait until a batch can be taken.
     room: Vec<Waker>,
+    token_key: TokenKey,
 }
 
 #[derive(Debug, Default)]
@@ -115,10 +117,17 @@ struct Place {
 }
 
 impl Exchange {
-    /// Nothing under way.
+    /// Nothing under way. Whoever knows `secret` can make tokens.
     #[must_use]
-    pub fn new(me: CoreId, cores: u16) -> Exchange {
-        Exchange { me, cores, places: Vec::new(), free: Vec::new(), room: Vec::new() }
+    pub fn new(me: CoreId, cores: u16, secret: &[u8; 32]) -> Exchange {
+        let token_key = TokenKey::new(secret);
+        Exchange { me, cores, places: Vec::new(), free: Vec::new(), room: Vec::new(), token_key }
+    }
+
+    /// Issues and opens the tokens of lists.
+    #[must_use]
+    pub fn token_key(&self) -> &TokenKey {
+        &self.token_key
     }
 
     /// A place for a request.

@@ -69,14 +69,51 @@ impl BatchBuilder {
         self.append(record.partition_key, record.explicit_hash_key, record.data)
     }
 
+    /// Appends a record whose `bytes` of data `write` puts behind what is there: without a copy in
+    /// between. `None` leaves the batch as before: `write` has failed, or the record does not fit.
+    /// An empty key is none.
+    pub fn push_with(
+        &mut self,
+        partition_key: &str,
+        explicit_hash_key: Option<HashKey>,
+        bytes: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
+    ) -> Option<()> {
+        let key = partition_key.as_bytes();
+        if !key.is_empty() && !is_partition_key(key) {
+            return None;
+        }
+        let before = self.bytes.len();
+        self.append_head(key, explicit_hash_key, bytes).ok()?;
+        let data_at = self.bytes.len();
+        if write(&mut self.bytes).is_none() || self.bytes.len() != data_at + bytes {
+            self.bytes.truncate(before);
+            self.count -= 1;
+            self.quota_bytes -= key.len() + bytes;
+            return None;
+        }
+        Some(())
+    }
+
     fn append(
         &mut self,
         partition_key: &str,
         explicit_hash_key: Option<HashKey>,
         data: &[u8],
     ) -> Result<(), TooLarge> {
-        let key = partition_key.as_bytes();
-        let quota_bytes = key.len() + data.len();
+        self.append_head(partition_key.as_bytes(), explicit_hash_key, data.len())?;
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// Everything of a record but its data, which must follow.
+    fn append_head(
+        &mut self,
+        key: &[u8],
+        explicit_hash_key: Option<HashKey>,
+        data_bytes: usize,
+    ) -> Result<(), TooLarge> {
+        let quota_bytes = key.len() + data_bytes;
         if quota_bytes > RECORD_BYTES_MAX {
             return Err(TooLarge::Record);
         }
@@ -86,7 +123,7 @@ impl BatchBuilder {
         }
         let flags = if explicit_hash_key.is_some() { FLAG_EXPLICIT_HASH_KEY } else { 0 };
         let mut head = [0u8; RECORD_HEADER_BYTES];
-        head[..4].copy_from_slice(&(data.len() as u32).to_le_bytes());
+        head[..4].copy_from_slice(&(data_bytes as u32).to_le_bytes());
         head[4..6].copy_from_slice(&(key.len() as u16).to_le_bytes());
         head[6] = flags;
         self.bytes.extend_from_slice(&head);
@@ -94,7 +131,6 @@ impl BatchBuilder {
             self.bytes.extend_from_slice(&hash.0.to_le_bytes());
         }
         self.bytes.extend_from_slice(key);
-        self.bytes.extend_from_slice(data);
         self.count += 1;
         self.quota_bytes += quota_bytes;
         Ok(())

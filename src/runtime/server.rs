@@ -343,7 +343,7 @@ fn assemble(start: CoreStart) -> io::Result<(CoreState, Option<(FileStore, State
     poller.add(&bell, turn::STOP)?;
     let http = Http::new(http, &poller, Now::read().mono)?;
     let sessions = Sessions::new(spec.core, spec.cores, server);
-    let exchange = Exchange::new(spec.core, spec.cores);
+    let exchange = Exchange::new(spec.core, spec.cores, &spec.iterator_key.derive("lists"));
     let data_dir = spec.data_dir.clone();
     // A share of the process's descriptors; a quarter stays for everything else.
     let files = host::open_files_max() / usize::from(spec.cores);

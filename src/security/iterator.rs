@@ -51,6 +51,14 @@ impl IteratorKey {
         IteratorKey { mac: Hmac::new_from_slice(secret).expect("HMAC takes keys of any length") }
     }
 
+    /// Another key that follows from this one, for this purpose alone.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        // Iterators are signed with their length: no purpose is as long.
+        debug_assert!(purpose.len() != SIGNED_BYTES);
+        self.sign(purpose.as_bytes()).finalize().into_bytes().into()
+    }
+
     /// An iterator. `nonce` differs for each, so that no two are equal.
     #[must_use]
     pub fn issue(&self, claims: &IteratorClaims, nonce: u64) -> [u8; ITERATOR_BYTES] {

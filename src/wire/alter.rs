@@ -49,6 +49,17 @@ pub enum StreamChange {
     Tag(Vec<(String, String)>),
     /// Removes tags by their keys (AWS: `RemoveTagsFromStream`).
     Untag(Vec<String>),
+    /// The key that records are sealed with, or none (AWS: `StartStreamEncryption`,
+    /// `StopStreamEncryption`).
+    Encryption(Option<String>),
+    /// The resource policy of the stream or of one of its consumers, or none (AWS:
+    /// `PutResourcePolicy`, `DeleteResourcePolicy`).
+    Policy {
+        /// The consumer; `None` is the stream itself.
+        consumer: Option<String>,
+        /// A JSON document.
+        policy: Option<String>,
+    },
 }
 
 /// Asks for a change. The answer is the stream's [`super::streams::StreamSummary`].
@@ -89,6 +100,11 @@ impl AlterStream<'_> {
             }
             StreamChange::Tag(tags) => write_tags(w.u8(8), tags),
             StreamChange::Untag(keys) => write_keys(w.u8(9), keys),
+            StreamChange::Encryption(key) => write_optional_text(w.u8(10), key.as_deref()),
+            StreamChange::Policy { consumer, policy } => {
+                write_optional_text(w.u8(11), consumer.as_deref());
+                write_optional_text(w, policy.as_deref());
+            }
         }
     }
 }
@@ -121,10 +137,28 @@ impl<'a> Decode<'a> for AlterStream<'a> {
             7 => StreamChange::DisableMetrics(read_metrics(r)?),
             8 => StreamChange::Tag(read_tags(r)?),
             9 => StreamChange::Untag(read_keys(r)?),
+            10 => StreamChange::Encryption(read_optional_text(r, "key")?),
+            11 => StreamChange::Policy {
+                consumer: read_optional_text(r, "consumer")?,
+                policy: read_optional_text(r, "policy")?,
+            },
             _ => return Err(DecodeError::Value("change")),
         };
         Ok(AlterStream { name, change })
     }
+}
+
+/// A text that may be absent: then it is empty.
+fn write_optional_text(w: &mut Writer<'_>, text: Option<&str>) {
+    w.text(text.unwrap_or_default());
+}
+
+fn read_optional_text(
+    r: &mut Reader<'_>,
+    field: &'static str,
+) -> Result<Option<String>, DecodeError> {
+    let text = r.text(field)?;
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// Reads a set of metrics.

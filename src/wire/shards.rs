@@ -198,6 +198,11 @@ pub struct ChildShard {
 }
 
 impl ChildShard {
+    /// The shards whose records come before its own.
+    pub fn parents(&self) -> impl Iterator<Item = ShardNumber> {
+        [Some(self.parent), self.adjacent_parent].into_iter().flatten()
+    }
+
     pub(super) fn write_all(children: &[ChildShard], w: &mut Writer<'_>) {
         w.u16(children.len() as u16);
         for child in children {

@@ -2,9 +2,9 @@
 
 use super::tags::{Subject, add_tags, remove_tags};
 use super::{require_active, require_on_demand, require_rate, require_shards};
-use crate::base::error::ApiError;
+use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::Millis;
-use crate::base::limits::MODE_CHANGES_PER_DAY;
+use crate::base::limits::{MODE_CHANGES_PER_DAY, POLICY_BYTES_MAX};
 use crate::base::stream::{Distribution, ShardMetrics, StreamMode};
 use crate::catalog::event::{Alteration, Event};
 use crate::catalog::rules::Rules;
@@ -51,6 +51,13 @@ pub fn alter_stream(
         }
         StreamChange::Tag(added) => tag(rules, stream, added)?,
         StreamChange::Untag(keys) => untag(rules, stream, keys)?,
+        StreamChange::Encryption(key) => {
+            (*key != stream.key_id).then(|| Alteration::Encryption(key.clone()))
+        }
+        StreamChange::Policy { consumer, policy } => {
+            let (consumer, policy) = (consumer.clone(), policy.clone());
+            change_policy(rules, stream, consumer, policy)?
+        }
     };
     let (name, uuid) = (stream.name.clone(), stream.uuid);
     Ok(alteration.map(|alteration| Event::StreamAltered { name, uuid, at: now, alteration }))
@@ -130,6 +137,40 @@ fn require_warm(
     check_warm_throughput(mode, mib, state.account.commitment(now))?;
     let more = (mib as usize).saturating_sub(stream.open_shards().count());
     require_shards(state, rules, more)
+}
+
+/// Stores, replaces or removes a resource policy. What it says is for whoever enforces it.
+fn change_policy(
+    rules: &Rules,
+    stream: &StreamRecord,
+    consumer: Option<String>,
+    policy: Option<String>,
+) -> Result<Option<Alteration>, ApiError> {
+    let (now, arn) = match &consumer {
+        None => (&stream.policy, rules.stream_arn(&stream.name)),
+        Some(name) => {
+            let known = stream.consumers.get(name);
+            let known = known.ok_or_else(|| rules.consumer_not_found(&stream.name, name))?;
+            (&known.policy, rules.consumer_arn(&stream.name, name, known.created))
+        }
+    };
+    match &policy {
+        Some(text) if text.len() > POLICY_BYTES_MAX => {
+            return Err(ApiError::new(
+                ErrorCode::LimitExceeded,
+                format!("A resource policy has at most {POLICY_BYTES_MAX} bytes."),
+            ));
+        }
+        Some(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() => {
+            return Err(ApiError::invalid("The resource policy is not a JSON document."));
+        }
+        None if now.is_none() => {
+            let text = format!("No resource policy found for resource ARN {arn}.");
+            return Err(ApiError::not_found(text));
+        }
+        _ => {}
+    }
+    Ok((policy != *now).then_some(Alteration::Policy { consumer, policy }))
 }
 
 fn metrics_of(stream: &StreamRecord, metrics: ShardMetrics) -> Option<Alteration> {

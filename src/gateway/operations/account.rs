@@ -4,7 +4,7 @@ use crate::base::ids::Millis;
 use crate::gateway::encode::Encoder;
 use crate::gateway::error::Refusal;
 use crate::gateway::host::Host;
-use crate::gateway::names::token::{NextToken, TokenError};
+use crate::gateway::names::next_token::NextToken;
 use crate::service::{ControlAnswer, ControlOperation};
 use crate::wire::account::Commitment;
 
@@ -44,28 +44,25 @@ impl<H: Host> Call<'_, H> {
         }
     }
 
-    /// A token that continues a list behind `after`, for 300 s.
-    pub(super) fn next_token(&self, stream: &str, after: &str, now: Millis) -> String {
-        let token = NextToken { stream: stream.to_owned(), after: after.to_owned(), issued: now };
-        self.host.look(|core, _, _| token.seal(core.token_key()))
+    /// A token that continues a list, for 300 s.
+    pub(super) fn next_token(&self, token: &NextToken, now: Millis) -> String {
+        self.host.look(|_, exchange, _| exchange.token_key().issue(token, now))
     }
 
     /// What a token says, if this server has made it lately.
     pub(super) fn open_token(&self, text: &str, now: Millis) -> Result<NextToken, Refusal> {
-        let opened = self.host.look(|core, _, _| NextToken::open(text, core.token_key(), now));
-        opened.map_err(|error| match error {
-            TokenError::Invalid => Refusal::invalid_argument("NextToken is invalid."),
-            TokenError::Expired => Refusal::client(
-                "ExpiredNextTokenException",
-                "The NextToken has expired: it is valid for 300 seconds.",
-            ),
-        })
+        self.host.look(|_, exchange, _| exchange.token_key().open(text, now))
     }
+}
+
+/// A token of another list.
+pub(super) fn foreign_token() -> Refusal {
+    Refusal::invalid_argument("Invalid NextToken.")
 }
 
 fn write_commitment(e: &mut Encoder<'_>, commitment: Commitment) {
     e.key("MinimumThroughputBillingCommitment").map(|e| match commitment {
-        Commitment::None => {
+        Commitment::Disabled => {
             e.key("Status").text("DISABLED");
         }
         Commitment::Enabled { since } => {

@@ -2,10 +2,12 @@
 
 use crate::gateway::encode::Encoder;
 use crate::gateway::host::Host;
+use crate::gateway::names::next_token::NextToken;
 use crate::service::{ControlAnswer, ControlOperation};
 use crate::wire::consumers::ConsumerDescription;
 
-use super::resource::{consumer, stream_of_arn};
+use super::account::foreign_token;
+use super::resource::{consumer, stream_by_arn};
 use super::streams::{count, tags};
 use super::{Call, Outcome};
 
@@ -14,7 +16,7 @@ const CONSUMERS_PER_PAGE: u32 = 100;
 
 impl<H: Host> Call<'_, H> {
     pub(super) async fn register_consumer(&self) -> Outcome {
-        let stream = stream_of_arn(self.text("StreamARN"))?;
+        let stream = stream_by_arn(&self.view().0, self.input)?.name.clone();
         let consumer = self.text("ConsumerName").to_owned();
         let tags = tags(self.input);
         let register = ControlOperation::Register { stream, consumer, tags };
@@ -48,11 +50,16 @@ impl<H: Host> Call<'_, H> {
 
     pub(super) fn list_consumers(&self) -> Outcome {
         let (view, now) = self.view();
-        let stream = view.require_name(&stream_of_arn(self.text("StreamARN"))?)?;
+        let stream = stream_by_arn(&view, self.input)?;
         self.check_created(stream.created)?;
         let limit = self.input.int("MaxResults").map_or(CONSUMERS_PER_PAGE, count);
-        let token = self.input.text("NextToken").map(|token| self.open_token(token, now.wall));
-        let after = token.transpose()?.map(|token| token.after).unwrap_or_default();
+        let after = match self.input.text("NextToken") {
+            Some(token) => match self.open_token(token, now.wall)? {
+                NextToken::Consumers { stream: of, after } if of == stream.uuid => after,
+                _ => return Err(foreign_token()),
+            },
+            None => String::new(),
+        };
         let list = stream.list_consumers(&after, limit.min(CONSUMERS_PER_PAGE))?;
         Ok(self.write(|e| {
             e.key("Consumers").list(|e| {
@@ -61,7 +68,9 @@ impl<H: Host> Call<'_, H> {
                 }
             });
             if let Some(last) = list.consumers.last().filter(|_| list.more) {
-                e.key("NextToken").text(&self.next_token(&stream.name, &last.name, now.wall));
+                let (stream, after) = (stream.uuid, last.name.clone());
+                let next = NextToken::Consumers { stream, after };
+                e.key("NextToken").text(&self.next_token(&next, now.wall));
             }
         }))
     }

@@ -1,13 +1,14 @@
 //! Streams as AWS describes them.
 
-use crate::base::limits::{NAME_BYTES_MAX, RECORD_BYTES_DEFAULT};
-use crate::base::stream::{Distribution, ShardMetrics, StreamMode};
+use crate::base::limits::RECORD_BYTES_DEFAULT;
+use crate::base::stream::{ShardMetrics, StreamMode, StreamStatus};
 use crate::gateway::encode::Encoder;
 use crate::gateway::host::Host;
-use crate::gateway::names::shard_id;
+use crate::gateway::names::next_token::NextToken;
 use crate::wire::streams::StreamSummary;
 
-use super::resource::{stream, stream_name};
+use super::resource::stream;
+use super::account::foreign_token;
 use super::shards::write_shard;
 use super::streams::count;
 use super::{Call, Outcome};
@@ -20,16 +21,15 @@ const NAMES_PER_PAGE: u32 = 100;
 impl<H: Host> Call<'_, H> {
     pub(super) fn describe_stream(&self) -> Outcome {
         let (view, _) = self.view();
-        let stream = view.require_name(&stream_name(self.input)?)?;
-        let after = self.input.text("ExclusiveStartShardId").map(shard_id::parse);
-        let after = after.transpose()?;
+        let stream = stream(&view, self.input)?;
+        let after = self.shard_after(&stream.name)?;
         let limit = self.input.int("Limit").map_or(SHARDS_PER_PAGE, count).min(SHARDS_PER_PAGE);
         let description = stream.describe(after, limit)?;
         let summary = &description.summary;
-        let creating = summary.status == crate::base::stream::StreamStatus::Creating;
+        let creating = summary.status == StreamStatus::Creating;
         Ok(self.write(|e| {
             e.key("StreamDescription").map(|e| {
-                write_common(e, summary);
+                write_common(e, summary, stream.key_id.as_deref());
                 e.key("Shards").list(|e| {
                     for shard in description.shards.iter().filter(|_| !creating) {
                         write_shard(e, shard);
@@ -42,18 +42,16 @@ impl<H: Host> Call<'_, H> {
 
     pub(super) fn describe_stream_summary(&self) -> Outcome {
         let (view, _) = self.view();
-        let summary = stream(&view, self.input)?.summary();
+        let stream = stream(&view, self.input)?;
+        let summary = stream.summary();
         let options = &summary.options;
         Ok(self.write(|e| {
             e.key("StreamDescriptionSummary").map(|e| {
-                write_common(e, &summary);
+                write_common(e, &summary, stream.key_id.as_deref());
                 e.key("OpenShardCount").int(summary.open_shards.into());
                 e.key("ConsumerCount").int(summary.consumers.into());
                 e.key("MaxRecordSizeInKiB").int(i64::from(options.record_bytes_max / 1024));
-                e.key("RecordDistributionStrategy").text(match options.distribution {
-                    Distribution::Auto => "AUTO",
-                    Distribution::UserPartitionKey => "USER_PARTITION_KEY",
-                });
+                e.key("RecordDistributionStrategy").text(options.distribution.word());
                 if options.warm_mib > 0 {
                     e.key("WarmThroughput");
                     warm_throughput(e, options.warm_mib);
@@ -67,14 +65,14 @@ impl<H: Host> Call<'_, H> {
     pub(super) fn list_streams(&self) -> Outcome {
         let limit = self.input.int("Limit").map_or(NAMES_PER_PAGE, count).min(NAMES_PER_PAGE);
         let (view, now) = self.view();
-        let start = self.input.text("ExclusiveStartStreamName").map(str::to_owned);
-        let token = self.input.text("NextToken").map(|token| self.open_token(token, now.wall));
-        let after = match (token.transpose()?, start) {
-            (Some(token), _) => token.after,
-            (None, start) => start.unwrap_or_default(),
+        let after = match self.input.text("NextToken") {
+            Some(token) => match self.open_token(token, now.wall)? {
+                NextToken::Streams { after } => after,
+                _ => return Err(foreign_token()),
+            },
+            None => self.input.text("ExclusiveStartStreamName").unwrap_or_default().to_owned(),
         };
-        let after = &after[..after.len().min(NAME_BYTES_MAX)];
-        let list = view.list(after, limit)?;
+        let list = view.list(&after, limit)?;
         Ok(self.write(|e| {
             e.key("StreamNames").list(|e| {
                 for stream in &list.streams {
@@ -83,7 +81,8 @@ impl<H: Host> Call<'_, H> {
             });
             e.key("HasMoreStreams").bool(list.more);
             if let Some(last) = list.streams.last().filter(|_| list.more) {
-                e.key("NextToken").text(&self.next_token("", &last.name, now.wall));
+                let after = NextToken::Streams { after: last.name.clone() };
+                e.key("NextToken").text(&self.next_token(&after, now.wall));
             }
             e.key("StreamSummaries").list(|e| {
                 for stream in &list.streams {
@@ -106,15 +105,12 @@ fn write_names(e: &mut Encoder<'_>, stream: &StreamSummary) {
 
 fn write_mode(e: &mut Encoder<'_>, mode: StreamMode) {
     e.key("StreamModeDetails").map(|e| {
-        e.key("StreamMode").text(match mode {
-            StreamMode::OnDemand => "ON_DEMAND",
-            StreamMode::Provisioned => "PROVISIONED",
-        });
+        e.key("StreamMode").text(mode.word());
     });
 }
 
 /// What both descriptions of a stream have.
-fn write_common(e: &mut Encoder<'_>, stream: &StreamSummary) {
+fn write_common(e: &mut Encoder<'_>, stream: &StreamSummary, key_id: Option<&str>) {
     write_names(e, stream);
     write_mode(e, stream.options.mode);
     e.key("RetentionPeriodHours").int(stream.options.retention_hours.into());
@@ -125,7 +121,7 @@ fn write_common(e: &mut Encoder<'_>, stream: &StreamSummary) {
             write_metrics(e, stream.metrics);
         });
     });
-    match &stream.key_id {
+    match key_id {
         Some(key) => {
             e.key("EncryptionType").text("KMS");
             e.key("KeyId").text(key);

@@ -8,12 +8,12 @@ use crate::gateway::encode::Encoder;
 use crate::gateway::error::Refusal;
 use crate::gateway::exchange::Got;
 use crate::gateway::host::Host;
-use crate::gateway::names::{iterator, shard_id};
+use crate::gateway::names::sequence_number::{self, Origin, SequenceNumber};
+use crate::gateway::names::iterator_text;
 use crate::record::RecordRef;
 use crate::wire::shards::ChildShard;
 
 use super::resource::stream;
-use super::sequence::{self, Side};
 use super::shards::write_range;
 use super::streams::count;
 use super::{Call, Outcome};
@@ -26,17 +26,19 @@ const RECORD_FRAME_BYTES: usize = 200;
 impl<H: Host> Call<'_, H> {
     pub(super) async fn get_shard_iterator(&self) -> Outcome {
         let input = self.input;
-        let (view, now) = self.view();
+        let (view, _) = self.view();
         let stream = stream(&view, input)?;
-        let shard = stream.require_shard(shard_id::parse(self.text("ShardId"))?)?;
+        let shard = self.shard_number(self.text("ShardId"), &stream.name)?;
+        let shard = stream.require_shard(shard)?;
         let kind = self.text("ShardIteratorType");
         let from = From {
+            operation: "GetShardIterator",
             kind,
             number: input.text("StartingSequenceNumber"),
             number_name: "StartingSequenceNumber",
             time: input.time("Timestamp"),
         };
-        let position = from.position(stream, shard, now.wall)?;
+        let position = from.position(stream, shard)?;
         let key = ShardKey { stream: stream.uuid, number: shard.number };
         if input.flag("DryRun") {
             stream.require_usable()?;
@@ -44,14 +46,13 @@ impl<H: Host> Call<'_, H> {
         }
         let iterator = self.caller().iterator(key, position).await?;
         Ok(self.write(|e| {
-            e.key("ShardIterator").text(&iterator::encode(&iterator));
+            e.key("ShardIterator").text(&iterator_text::write(&iterator));
         }))
     }
 
     pub(super) async fn get_records(&self) -> Outcome {
         let caller = self.caller();
-        let invalid = || Refusal::invalid_argument("Invalid ShardIterator.");
-        let bytes = iterator::decode(self.text("ShardIterator")).ok_or_else(invalid)?;
+        let bytes = iterator_text::read(self.text("ShardIterator"))?;
         let claims = caller.claims(&bytes)?;
         let limit = self.input.int("Limit").map_or(RECORDS_MAX, count);
         let (view, _) = self.view();
@@ -76,7 +77,7 @@ impl<H: Host> Call<'_, H> {
                 });
             });
             if let Some(next) = &got.iterator {
-                e.key("NextShardIterator").text(&iterator::encode(next));
+                e.key("NextShardIterator").text(&iterator_text::write(next));
             }
             e.key("MillisBehindLatest").int(got.behind_ms as i64);
             if !got.children.is_empty() {
@@ -95,8 +96,9 @@ pub(super) fn write_record(
     arrival: Millis,
     encrypted: bool,
 ) {
+    let number = SequenceNumber::of_record(origin_of(shard), record.seq, arrival);
     e.map(|e| {
-        e.key("SequenceNumber").text(&sequence::of_record(shard, record.seq, arrival));
+        e.key("SequenceNumber").text(&number.to_string());
         e.key("ApproximateArrivalTimestamp").time(arrival);
         e.key("Data").blob(record.data);
         if !record.partition_key.is_empty() {
@@ -129,6 +131,8 @@ pub(super) fn write_children(e: &mut Encoder<'_>, children: &[ChildShard]) {
 /// Where a reader wants to start, as iterators and subscriptions say it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct From<'a> {
+    /// For errors.
+    pub(super) operation: &'a str,
     pub(super) kind: &'a str,
     pub(super) number: Option<&'a str>,
     /// The member's name, for errors.
@@ -140,6 +144,7 @@ impl<'a> From<'a> {
     /// `StartingPosition` of a subscription.
     pub(super) fn of_subscription(position: &'a Input<'_>) -> From<'a> {
         From {
+            operation: "SubscribeToShard",
             kind: position.text("Type").expect("the model requires it"),
             number: position.text("SequenceNumber"),
             number_name: "SequenceNumber",
@@ -151,11 +156,14 @@ impl<'a> From<'a> {
         self,
         stream: &StreamView,
         shard: &ShardView,
-        now: Millis,
     ) -> Result<Position, Refusal> {
-        let From { kind, number, number_name, time } = self;
-        let by_number = |side| match number {
-            Some(text) => sequence::position(stream, shard, side, text, now),
+        let From { operation, kind, number, number_name, time } = self;
+        let by_number = || match number {
+            Some(text) => {
+                let (stream, account) = (stream.name.as_str(), stream.account());
+                let request = sequence_number::Request { operation, stream, account };
+                sequence_number::starting(text, origin_of(shard), request)
+            }
             None => Err(Refusal::invalid_argument(format!(
                 "Must either specify (1) AT_SEQUENCE_NUMBER/AFTER_SEQUENCE_NUMBER and \
                  {number_name} or (2) TRIM_HORIZON/LATEST and no {number_name}. Request specified \
@@ -163,8 +171,8 @@ impl<'a> From<'a> {
             ))),
         };
         match kind {
-            "AT_SEQUENCE_NUMBER" => by_number(Side::At),
-            "AFTER_SEQUENCE_NUMBER" => by_number(Side::After),
+            "AT_SEQUENCE_NUMBER" => Ok(Position::AtSequence(by_number()?.at())),
+            "AFTER_SEQUENCE_NUMBER" => Ok(Position::AtSequence(by_number()?.after())),
             "AT_TIMESTAMP" => match time {
                 Some(time) => Ok(Position::AtTimestamp(time)),
                 None => Err(Refusal::invalid_argument(
@@ -181,4 +189,9 @@ impl<'a> From<'a> {
             _ => Ok(Position::TrimHorizon),
         }
     }
+}
+
+/// What the sequence numbers of a shard say of it.
+pub(super) fn origin_of(shard: &ShardView) -> Origin {
+    Origin { shard: shard.number, created: shard.created }
 }

@@ -2,6 +2,7 @@
 
 use crate::base::stream::ShardMetrics;
 use crate::gateway::host::Host;
+use crate::gateway::names::words::metrics_of;
 use crate::wire::alter::StreamChange;
 
 use super::describe::write_metrics;
@@ -18,12 +19,7 @@ impl<H: Host> Call<'_, H> {
     }
 
     async fn monitor(&self, change: fn(ShardMetrics) -> StreamChange) -> Outcome {
-        let names = self.input.list("ShardLevelMetrics").unwrap_or_default();
-        let named = names.iter().map(|name| match name.as_text() {
-            "ALL" => ShardMetrics::ALL,
-            name => ShardMetrics::named(name).expect("the model knows the names"),
-        });
-        let wanted = named.fold(ShardMetrics::NONE, ShardMetrics::with);
+        let wanted = metrics_of(self.input);
         let current = stream(&self.view().0, self.input)?.summary().metrics;
         let stream = self.alter(change(wanted)).await?;
         Ok(self.write(|e| {

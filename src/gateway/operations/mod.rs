@@ -9,7 +9,6 @@ mod metrics;
 mod policies;
 mod put;
 mod resource;
-mod sequence;
 mod shards;
 mod streams;
 pub mod subscribe;

@@ -6,12 +6,13 @@ use crate::base::stream::{Distribution, ShardLimits, StreamMode, StreamOptions};
 use crate::gateway::check::Input;
 use crate::gateway::error::Refusal;
 use crate::gateway::host::Host;
+use crate::gateway::names::arn::stream_of;
+use crate::gateway::names::words::{distribution, stream_mode_of};
 use crate::service::{ControlAnswer, ControlOperation};
 use crate::wire::alter::{Direction, StreamChange};
 use crate::wire::streams::StreamSummary;
 
 use super::describe::warm_throughput;
-use super::resource::stream_name;
 use super::{Call, Outcome};
 
 /// The shortest retention on AWS. Natively it may be shorter.
@@ -20,7 +21,7 @@ const RETENTION_HOURS_MIN: u32 = 24;
 impl<H: Host> Call<'_, H> {
     pub(super) async fn create_stream(&self) -> Outcome {
         let input = self.input;
-        let mode = mode(input)?.unwrap_or_default();
+        let mode = stream_mode_of(input).unwrap_or_default();
         let shards = match (mode, input.int("ShardCount")) {
             (StreamMode::Provisioned, None) => {
                 return Err(Refusal::validation(
@@ -37,7 +38,7 @@ impl<H: Host> Call<'_, H> {
             limits: ShardLimits::AWS,
             record_bytes_max,
             mode,
-            distribution: distribution(input).unwrap_or_default(),
+            distribution: distribution_of(input).unwrap_or_default(),
             warm_mib: input.int("WarmThroughputMiBps").map_or(0, count),
             ..StreamOptions::default()
         };
@@ -48,7 +49,7 @@ impl<H: Host> Call<'_, H> {
     }
 
     pub(super) async fn delete_stream(&self) -> Outcome {
-        let name = stream_name(self.input)?;
+        let name = self.stream_name()?;
         let with_consumers = self.input.flag("EnforceConsumerDeletion");
         self.change(ControlOperation::Delete { name, with_consumers }).await?;
         Ok(Vec::new())
@@ -76,7 +77,7 @@ impl<H: Host> Call<'_, H> {
     }
 
     pub(super) async fn update_stream_mode(&self) -> Outcome {
-        let mode = mode(self.input)?.expect("the model requires it");
+        let mode = stream_mode_of(self.input).expect("the model requires it");
         let warm_mib = self.input.int("WarmThroughputMiBps").map_or(0, count);
         self.alter(StreamChange::Mode { mode, warm_mib }).await?;
         Ok(Vec::new())
@@ -89,7 +90,7 @@ impl<H: Host> Call<'_, H> {
     }
 
     pub(super) async fn update_distribution(&self) -> Outcome {
-        let distribution = distribution(self.input).expect("the model requires it");
+        let distribution = distribution_of(self.input).expect("the model requires it");
         self.alter(StreamChange::Distribution(distribution)).await?;
         Ok(Vec::new())
     }
@@ -105,9 +106,15 @@ impl<H: Host> Call<'_, H> {
         }))
     }
 
+    /// The name of the stream that the request names.
+    pub(super) fn stream_name(&self) -> Result<String, Refusal> {
+        let (view, _) = self.view();
+        Ok(stream_of(self.input, view.rules())?.to_owned())
+    }
+
     /// Changes the stream that the request names.
     pub(super) async fn alter(&self, change: StreamChange) -> Result<StreamSummary, Refusal> {
-        let name = stream_name(self.input)?;
+        let name = self.stream_name()?;
         match self.caller().change(ControlOperation::Alter { name, change }).await? {
             ControlAnswer::Altered(summary) => Ok(*summary),
             other => unreachable!("a change of a stream is not answered with {other:?}"),
@@ -115,21 +122,8 @@ impl<H: Host> Call<'_, H> {
     }
 }
 
-/// The mode in `StreamModeDetails`.
-fn mode(input: &Input<'_>) -> Result<Option<StreamMode>, Refusal> {
-    let Some(details) = input.structure("StreamModeDetails") else { return Ok(None) };
-    Ok(match details.text("StreamMode") {
-        Some("ON_DEMAND") => Some(StreamMode::OnDemand),
-        Some(_) => Some(StreamMode::Provisioned),
-        None => None,
-    })
-}
-
-fn distribution(input: &Input<'_>) -> Option<Distribution> {
-    Some(match input.text("RecordDistributionStrategy")? {
-        "AUTO" => Distribution::Auto,
-        _ => Distribution::UserPartitionKey,
-    })
+fn distribution_of(input: &Input<'_>) -> Option<Distribution> {
+    input.text("RecordDistributionStrategy").map(distribution)
 }
 
 /// The tags of a request, as the catalog takes them.

@@ -28,7 +28,7 @@ impl<H: Host> Call<'_, H> {
         let all = stream(&view, self.input)?.tags();
         let start = self.input.text("ExclusiveStartTagKey").unwrap_or_default();
         let limit = self.input.int("Limit").map_or(TAGS_PER_PAGE, count).min(TAGS_PER_PAGE) as usize;
-        let behind: Vec<_> = all.iter().filter(|(key, _)| key.as_str() > start).collect();
+        let behind: Vec<_> = all.0.iter().filter(|(key, _)| key.as_str() > start).collect();
         Ok(self.write(|e| {
             e.key("Tags").list(|e| {
                 for (key, value) in behind.iter().take(limit) {
@@ -73,7 +73,7 @@ impl<H: Host> Call<'_, H> {
         };
         Ok(self.write(|e| {
             e.key("Tags").list(|e| {
-                for (key, value) in &tags {
+                for (key, value) in &tags.0 {
                     write_tag(e, key, value);
                 }
             });

@@ -144,7 +144,10 @@ impl Control {
         if let Some(event) = decide::alter_stream(&self.catalog, &rules, name, change, now)? {
             let uuid = self.catalog.stream(name).expect("it was just altered").uuid;
             // What changes how the stream works passes through UPDATING, as on AWS.
-            let passes = !matches!(change, StreamChange::Tag(_) | StreamChange::Untag(_));
+            let passes = !matches!(
+                change,
+                StreamChange::Tag(_) | StreamChange::Untag(_) | StreamChange::Policy { .. }
+            );
             if passes {
                 self.passing.statuses.insert(uuid, StreamStatus::Updating);
                 self.spread(name).await;
@@ -287,11 +290,14 @@ fn call_of_change(change: &StreamChange) -> Option<ControlCall> {
         StreamChange::WarmThroughput(_) => Some(ControlCall::UpdateWarmThroughput),
         StreamChange::EnableMetrics(_) => Some(ControlCall::EnableMetrics),
         StreamChange::DisableMetrics(_) => Some(ControlCall::DisableMetrics),
+        StreamChange::Policy { policy: Some(_), .. } => Some(ControlCall::PutResourcePolicy),
+        StreamChange::Policy { policy: None, .. } => Some(ControlCall::DeleteResourcePolicy),
         StreamChange::Tag(_) => Some(ControlCall::AddTags),
         StreamChange::Untag(_) => Some(ControlCall::RemoveTags),
         StreamChange::Limits(_)
         | StreamChange::RecordBytesMax(_)
         | StreamChange::Mode { .. }
-        | StreamChange::Distribution(_) => None,
+        | StreamChange::Distribution(_)
+        | StreamChange::Encryption(_) => None,
     }
 }
