@@ -5,12 +5,14 @@
 mod byte_size;
 mod control_rates;
 mod cores;
+mod credentials;
 mod layer;
 mod serve;
 
 pub use byte_size::{ByteSize, InvalidByteSize};
 pub use control_rates::ControlRates;
 pub use cores::{Cores, InvalidCores};
+pub use credentials::{CredentialsFile, CredentialsFileError, LoadedCredentials};
 pub use layer::ServeLayer;
 pub use serve::{ConfigError, ServeOptions};
 
