@@ -55,7 +55,7 @@
 //! | 2 | `net` | the only sockets of the server: listen, readiness, receive, vectored send |
 //! | 2 | `mesh` | the only way between cores: a bounded mailbox for each ordered pair |
 //! | 2 | `quota` | token buckets and permits |
-//! | 2 | `security` | signed shard iterators |
+//! | 2 | `security` | signatures of requests (SigV4), whose keys count, signed shard iterators |
 //! | 3 | `log` | journal, segments, index, recovery, check and inspect; `FORMAT.md` |
 //! | 3 | `client` | a blocking client of the binary protocol, for commands, loadgen and tests |
 //! | 4 | `shard` | a shard on its home core: watermarks, quotas, tail, segments |

@@ -144,6 +144,17 @@ pub const SHARD_OUT_BYTES: u64 = 2 * MIB as u64;
 /// Gets a second from a shard.
 pub const SHARD_READS: u64 = 5;
 
+// ---- Signatures (AWS: Signature Version 4) --------------------------------------------------
+
+/// How long a signature is good, and how far clocks may differ, in seconds (AWS: 5 minutes).
+pub const SIGNATURE_WINDOW_S: u64 = 300;
+/// Headers that one signature may cover. Clients sign about ten; each is looked up among all.
+pub const SIGNED_HEADERS_MAX: usize = 128;
+/// Keys of the day that a core remembers, 200 to 300 bytes each: one for each user and region.
+pub const SIGNING_KEYS_MAX: usize = 1024;
+/// A file of credentials: thousands of users.
+pub const CREDENTIALS_FILE_BYTES_MAX: u64 = MIB as u64;
+
 // ---- Journal and segments -----------------------------------------------------------------
 
 /// Journal files of a core. Four: one written, one being freed, two to absorb a burst.

@@ -44,6 +44,8 @@ pub enum ControlCall {
     ListTags,
     /// `MergeShards`.
     MergeShards,
+    /// `PutResourcePolicy`, `GetResourcePolicy` and `DeleteResourcePolicy`.
+    Policy,
     /// `RegisterStreamConsumer`.
     RegisterConsumer,
     /// `RemoveTagsFromStream`, also as `UntagResource`.
@@ -89,6 +91,7 @@ impl ControlCall {
             ControlCall::ListStreams => (5, Scope::Account),
             ControlCall::ListTags => (5, Scope::Stream),
             ControlCall::MergeShards => (5, Scope::Stream),
+            ControlCall::Policy => (5, Scope::Account),
             ControlCall::RegisterConsumer => (5, Scope::Stream),
             ControlCall::RemoveTags => (5, Scope::Stream),
             ControlCall::SplitShard => (5, Scope::Stream),

@@ -290,8 +290,7 @@ fn call_of_change(change: &StreamChange) -> Option<ControlCall> {
         StreamChange::WarmThroughput(_) => Some(ControlCall::UpdateWarmThroughput),
         StreamChange::EnableMetrics(_) => Some(ControlCall::EnableMetrics),
         StreamChange::DisableMetrics(_) => Some(ControlCall::DisableMetrics),
-        StreamChange::Policy { policy: Some(_), .. } => Some(ControlCall::PutResourcePolicy),
-        StreamChange::Policy { policy: None, .. } => Some(ControlCall::DeleteResourcePolicy),
+        StreamChange::Policy { .. } => Some(ControlCall::Policy),
         StreamChange::Tag(_) => Some(ControlCall::AddTags),
         StreamChange::Untag(_) => Some(ControlCall::RemoveTags),
         StreamChange::Limits(_)
