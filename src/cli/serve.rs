@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use super::progress::WorkBar;
 use crate::config::{Cores, ServeLayer, ServeOptions};
 use crate::gateway::http::Limits;
-use crate::runtime::{Server, ServerOptions, StartError, StopSignals};
+use crate::runtime::{Access, Server, ServerOptions, StartError, StopSignals};
 
 /// Run a server
 ///
@@ -83,6 +83,7 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
         listen: options.listen,
         http: options.http,
         http_limits: Limits::default(),
+        access: Access::default(),
         journal_file_bytes: options.journal_file_bytes,
         tail_bytes: usize::try_from(options.tail_bytes).expect("memory sizes fit this machine"),
         spin: options.spin,

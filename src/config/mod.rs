@@ -5,16 +5,16 @@
 mod byte_size;
 mod control_rates;
 mod cores;
-mod http_addr;
 mod credentials;
+mod http_addr;
 mod layer;
 mod serve;
 
 pub use byte_size::{ByteSize, InvalidByteSize};
 pub use control_rates::ControlRates;
 pub use cores::{Cores, InvalidCores};
-pub use http_addr::{HttpAddr, InvalidHttpAddr};
 pub use credentials::{CredentialsFile, CredentialsFileError, LoadedCredentials};
+pub use http_addr::{HttpAddr, InvalidHttpAddr};
 pub use layer::ServeLayer;
 pub use serve::{ConfigError, ServeOptions};
 

@@ -52,7 +52,8 @@ impl<H: Host> Caller<H> {
             let (session, correlation) = (self.id, CORRELATION);
             let batch = BatchView::check_client(batch).expect("the gateway has built it");
             let (shard, map_version) = (ShardNumber::ANY, 0);
-            let put = PutRequest { session, correlation, stream, shard, map_version, batch: &batch };
+            let put =
+                PutRequest { session, correlation, stream, shard, map_version, batch: &batch };
             core.submit_put(now, &put)
         })?;
         match self.news().await {

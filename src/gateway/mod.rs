@@ -15,6 +15,7 @@
 //!
 //! Everything but `http`, `caller` and `operations` is pure.
 
+pub mod api;
 pub mod caller;
 pub mod check;
 pub mod encode;

@@ -3,13 +3,22 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use glommio::TaskQueueHandle;
 
-use crate::gateway::http::{Front, Host, Limits, NotOffered, Transport};
+use crate::base::rng::secret;
+use crate::gateway::api::{Api, SharedCredentials};
+use crate::gateway::http::{Front, Host, Limits, Transport};
+use crate::gateway::operations::Settings;
 use crate::net::{Listener, Poller, Socket, Streams, Token};
+use crate::runtime::gateway_host::CoreHost;
 use crate::runtime::options::{ServerOptions, StartError};
+use crate::runtime::state::CoreState;
+use crate::security::Credentials;
+use crate::security::sigv4::{AuthMode, Verifier};
 
 /// The plain listener's token.
 pub const HTTP: Token = Token(3);
@@ -24,12 +33,25 @@ pub struct HttpStart {
     pub plain: Option<Listener>,
     /// What clients may cost.
     pub limits: Limits,
+    /// Who may ask for what.
+    pub access: Access,
+}
+
+/// Who may ask for what, over HTTP.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// What a request must show.
+    pub auth: AuthMode,
+    /// What operations need to know.
+    pub settings: Settings,
 }
 
 /// HTTP on a core.
 #[derive(Debug)]
 pub struct Http {
-    front: Front<NotOffered>,
+    front: Front<Api<CoreHost>>,
+    core: CoreHost,
+    credentials: SharedCredentials,
     streams: Streams,
     plain: RefCell<Option<Listener>>,
     paused: Cell<bool>,
@@ -42,8 +64,17 @@ impl Http {
         if let Some(listener) = &start.plain {
             poller.add(listener, HTTP)?;
         }
+        let core = CoreHost::default();
+        let credentials = SharedCredentials::default();
+        let Access { auth, settings } = start.access;
+        let verifier = Verifier::new(auth, None);
+        let seed = u64::from_le_bytes(secret());
+        let host = Rc::new(core.clone());
+        let api = Api::new(host, settings, verifier, credentials.clone(), seed);
         Ok(Http {
-            front: Front::new(NotOffered, start.limits, now),
+            front: Front::new(api, start.limits, now),
+            core,
+            credentials,
             streams: Streams::new(poller)?,
             plain: RefCell::new(start.plain),
             paused: Cell::new(false),
@@ -51,8 +82,10 @@ impl Http {
         })
     }
 
-    /// Connections run in `queue`, that of the turn: what it wakes runs right behind it.
-    pub fn run_in(&self, queue: TaskQueueHandle) {
+    /// Serves what `state` has. Connections run in `queue`, that of the turn: what it wakes runs
+    /// right behind it.
+    pub fn run_in(&self, state: &Rc<CoreState>, queue: TaskQueueHandle) {
+        self.core.becomes(state);
         self.host.set(Some(Tasks(queue)));
     }
 
@@ -94,8 +127,11 @@ impl Http {
         }
     }
 
-    /// Lets deadlines come, and looks at a listener that was left alone.
-    pub fn tick(&self, poller: &Poller, now: Instant) {
+    /// Lets deadlines come, takes over new keys, and looks at a listener that was left alone.
+    pub fn tick(&self, poller: &Poller, now: Instant, credentials: &Arc<Credentials>) {
+        if !Arc::ptr_eq(&self.credentials.borrow(), credentials) {
+            *self.credentials.borrow_mut() = credentials.clone();
+        }
         self.front.sweep(now);
         if self.paused.replace(false)
             && let Some(listener) = self.plain.borrow().as_ref()
@@ -157,6 +193,10 @@ pub fn start(options: &ServerOptions) -> Result<(HttpAddresses, Vec<HttpStart>),
     let plain = options.http.map(|address| listen(address, cores, "--http")).transpose()?;
     let (http, plain) = plain.unzip();
     let mut plain = plain.unwrap_or_default().into_iter();
-    let start = |_| HttpStart { plain: plain.next(), limits: options.http_limits.clone() };
+    let start = |_| HttpStart {
+        plain: plain.next(),
+        limits: options.http_limits.clone(),
+        access: options.access.clone(),
+    };
     Ok((HttpAddresses { http }, (0..cores).map(start).collect()))
 }

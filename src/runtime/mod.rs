@@ -4,6 +4,7 @@ mod behind;
 mod boot;
 mod commit;
 mod control;
+mod gateway_host;
 mod host;
 mod http;
 mod notify;
@@ -16,6 +17,7 @@ mod state;
 mod stop;
 mod turn;
 
+pub use http::Access;
 pub use options::{ServerOptions, StartError};
 pub use server::{Server, StartReport};
 pub use signals::StopSignals;

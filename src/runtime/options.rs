@@ -12,6 +12,7 @@ use crate::disk::blocking::{DiskError, LockError};
 use crate::gateway::http::Limits;
 use crate::log::identity::IdentityError;
 use crate::log::recovery::RecoverError;
+use crate::runtime::http::Access;
 
 /// Options, checked and derived.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct ServerOptions {
     pub http: Option<SocketAddr>,
     /// What they may cost.
     pub http_limits: Limits,
+    /// Who may ask for what there.
+    pub access: Access,
     /// Bytes of each journal file.
     pub journal_file_bytes: u64,
     /// Recent batches that each core keeps in memory.
@@ -48,6 +51,7 @@ impl ServerOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 4570)),
             http: None,
             http_limits: Limits::default(),
+            access: Access::default(),
             journal_file_bytes: JOURNAL_FILE_BYTES,
             tail_bytes: TAIL_BYTES,
             spin: Duration::ZERO,

@@ -31,7 +31,8 @@ use crate::runtime::notify::Notify;
 use crate::runtime::options::{ServerOptions, StartError};
 use crate::runtime::pulse::{Heart, Pulse, pulsed};
 use crate::runtime::state::{CoreState, Domain, Phase, Shared, StopBell};
-use crate::runtime::{behind, control, host, http, reads, stop, turn};
+use crate::runtime::{behind, control, gateway_host, host, http, reads, stop, turn};
+use crate::security::Credentials;
 use crate::service::{Core, CoreSpec, Envelope};
 
 /// A server in this process.
@@ -184,6 +185,11 @@ impl Server {
         self.shared.failure()
     }
 
+    /// These access keys count from now on.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        self.shared.set_credentials(Arc::new(credentials));
+    }
+
     /// Answers what is in flight, writes everything into segments, and ends all threads. An error
     /// is the reason why the next boot has to replay.
     pub fn stop(mut self) -> Result<(), String> {
@@ -249,9 +255,11 @@ async fn serve(start: CoreStart) {
     let read_queue = executor.create_task_queue(Shares::Static(100), slow, "catch-up");
     let behind_queue = executor.create_task_queue(Shares::Static(100), slow, "maintenance");
     glommio::spawn_local(pulsed(pulse)).detach();
-    state.http.run_in(commit_queue);
+    state.http.run_in(&state, commit_queue);
+    let gateway = gateway_host::end_turns(state.clone());
     reads::install(state.clone(), read_queue);
     let spawned = "the queue was just made";
+    let gateway = glommio::spawn_local_into(gateway, commit_queue).expect(spawned);
     let writing = glommio::spawn_local_into(commit(state.clone(), ring), commit_queue);
     let writing = writing.expect(spawned);
     let behind = behind::write_behind(state.clone());
@@ -275,6 +283,7 @@ async fn serve(start: CoreStart) {
         writing.cancel().await;
     }
     ticks.cancel().await;
+    gateway.cancel().await;
     if let Some(changes) = changes {
         changes.cancel().await;
     }
@@ -358,6 +367,7 @@ fn assemble(start: CoreStart) -> io::Result<(CoreState, Option<(FileStore, State
         sessions_max: files / 2,
         http,
         mesh,
+        gateway_due: Notify::default(),
         commit_due: Notify::default(),
         behind_due: Notify::default(),
         unsent: RefCell::default(),

@@ -18,6 +18,7 @@ use crate::native::Sessions;
 use crate::net::{Listener, Poller};
 use crate::runtime::http::Http;
 use crate::runtime::notify::Notify;
+use crate::security::Credentials;
 use crate::service::{ControlRequest, Core, Envelope, Outgoing};
 
 /// Everything of one core.
@@ -43,6 +44,8 @@ pub struct CoreState {
     pub reads: RefCell<VecDeque<ReadJob>>,
     /// Reads in flight.
     pub reads_running: Cell<usize>,
+    /// Requests over HTTP have begun a turn.
+    pub gateway_due: Notify,
     /// Changes of the catalog, on core 0.
     pub control: RefCell<VecDeque<ControlRequest>>,
     /// There are some.
@@ -110,11 +113,23 @@ pub struct Shared {
     pub drained: AtomicU16,
     /// A core ended with records that no segment has: the next boot must replay.
     pub unclean: AtomicBool,
+    /// The keys that count for the AWS API.
+    credentials: Mutex<Arc<Credentials>>,
     /// Why the server failed; the first reason counts.
     failure: Mutex<Option<String>>,
 }
 
 impl Shared {
+    /// These keys count from now on.
+    pub fn set_credentials(&self, credentials: Arc<Credentials>) {
+        *self.credentials.lock().unwrap_or_else(PoisonError::into_inner) = credentials;
+    }
+
+    /// The keys that count.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Records a failure, after which the server stops without draining.
     pub fn fail(&self, reason: &str) {
         tracing::error!(%reason, "the log has failed: no more writes are acknowledged");

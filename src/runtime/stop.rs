@@ -46,7 +46,7 @@ pub async fn tick(state: Rc<CoreState>) {
             remove_expired(&state, now).await;
         }
         state.listen_again();
-        state.http.tick(&state.poller.borrow(), now.mono);
+        state.http.tick(&state.poller.borrow(), now.mono, &state.shared.credentials());
         advance_stop(&state, now, &mut drain_until);
     }
 }
@@ -102,10 +102,11 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
         }
         Phase::Draining => {
             let until = *drain_until.get_or_insert(now.mono);
-            let domain = state.domain.borrow();
             if now.mono >= until {
+                // Before the domain is borrowed: requests that end here give their places back.
                 state.http.abort();
             }
+            let domain = state.domain.borrow();
             let served = domain.sessions.is_empty()
                 && domain.exchange.open_places() == 0
                 && state.http.is_empty();

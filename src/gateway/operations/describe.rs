@@ -7,8 +7,8 @@ use crate::gateway::host::Host;
 use crate::gateway::names::next_token::NextToken;
 use crate::wire::streams::StreamSummary;
 
-use super::resource::stream;
 use super::account::foreign_token;
+use super::resource::stream;
 use super::shards::write_shard;
 use super::streams::count;
 use super::{Call, Outcome};

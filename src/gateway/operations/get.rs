@@ -8,8 +8,8 @@ use crate::gateway::encode::Encoder;
 use crate::gateway::error::Refusal;
 use crate::gateway::exchange::Got;
 use crate::gateway::host::Host;
-use crate::gateway::names::sequence_number::{self, Origin, SequenceNumber};
 use crate::gateway::names::iterator_text;
+use crate::gateway::names::sequence_number::{self, Origin, SequenceNumber};
 use crate::record::RecordRef;
 use crate::wire::shards::ChildShard;
 

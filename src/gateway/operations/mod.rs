@@ -97,9 +97,7 @@ impl<H: Host> Call<'_, H> {
             Operation::UpdateStreamMode => self.update_stream_mode().await,
             Operation::UpdateMaxRecordSize => self.update_max_record_size().await,
             Operation::UpdateStreamWarmThroughput => self.update_warm_throughput().await,
-            Operation::UpdateStreamRecordDistributionStrategy => {
-                self.update_distribution().await
-            }
+            Operation::UpdateStreamRecordDistributionStrategy => self.update_distribution().await,
             Operation::EnableEnhancedMonitoring => self.enable_monitoring().await,
             Operation::DisableEnhancedMonitoring => self.disable_monitoring().await,
             other => self.answer_rare(other).await,

@@ -70,8 +70,7 @@ pub(super) fn consumer(view: &View, input: &Input<'_>) -> Result<(String, String
 
 /// The consumer with this ARN. One that was registered again has another.
 pub(super) fn consumer_of_arn(view: &View, text: &str) -> Result<(String, String), Refusal> {
-    let malformed =
-        || Refusal::invalid_argument(format!("{text} is not the ARN of a consumer."));
+    let malformed = || Refusal::invalid_argument(format!("{text} is not the ARN of a consumer."));
     let arn = Arn::parse(text).ok_or_else(malformed)?;
     let Resource::Consumer { stream, name, created_s } = arn.resource else {
         return Err(malformed());

@@ -32,8 +32,9 @@ impl<H: Host> Call<'_, H> {
             // The server chooses.
             (StreamMode::OnDemand, _) => 0,
         };
-        let record_bytes_max =
-            input.int("MaxRecordSizeInKiB").map_or(RECORD_BYTES_DEFAULT as u32, |n| count(n) * 1024);
+        let record_bytes_max = input
+            .int("MaxRecordSizeInKiB")
+            .map_or(RECORD_BYTES_DEFAULT as u32, |n| count(n) * 1024);
         let options = StreamOptions {
             limits: ShardLimits::AWS,
             record_bytes_max,

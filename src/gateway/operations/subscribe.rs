@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::error::ErrorCode;
 use crate::base::ids::{Millis, Seq, ShardKey};
@@ -26,8 +26,11 @@ use super::Call;
 use super::get::{From, origin_of, write_children, write_record};
 use super::resource::consumer_of_arn;
 
-/// AWS sends an event at least this often, also without records: SDKs give up after 10 s.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// An event without records follows the last one after this, at the next tick: AWS sends one at
+/// least every 5 s, and SDKs give up after 10 s.
+const HEARTBEAT: Duration = Duration::from_secs(4);
+/// Time is looked at so often: a timer for each push would cost more than the push.
+const TICK: Duration = Duration::from_secs(1);
 /// A subscription ends after this (AWS); its client opens the next.
 const LIFE: Duration = Duration::from_secs(300);
 /// Bytes of batches that may be on their way to a client that does not read.
@@ -51,11 +54,22 @@ impl<H: Host> Call<'_, H> {
         let next = caller.subscribe(key, &consumer, position, CREDIT).await?;
         let (host, stream) = (self.host.clone(), stream.clone());
         let state = State::Begun;
-        let heartbeat: Sleep = Box::pin(host.sleep(HEARTBEAT));
-        let end: Sleep = Box::pin(host.sleep(LIFE));
+        let tick: Sleep = Box::pin(host.sleep(TICK));
         let shard = *shard;
         Ok(Subscription {
-            host, caller, stream, shard, key, next, at: now.wall, state, behind_ms: 0, owed: 0, heartbeat, end,
+            host,
+            caller,
+            stream,
+            shard,
+            key,
+            next,
+            at: now.wall,
+            state,
+            behind_ms: 0,
+            owed: 0,
+            tick,
+            sent: now.mono,
+            end: now.mono + LIFE,
         })
     }
 }
@@ -78,8 +92,11 @@ pub struct Subscription<H: Host> {
     behind_ms: u64,
     /// Credit for what the client is taking now.
     owed: u64,
-    heartbeat: Sleep,
-    end: Sleep,
+    tick: Sleep,
+    /// When the last event was sent.
+    sent: Instant,
+    /// When it ends.
+    end: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,20 +131,20 @@ impl<H: Host> Subscription<H> {
             self.caller.credit(self.key, std::mem::take(&mut self.owed));
         }
         if let Poll::Ready(news) = self.caller.poll_news(cx) {
-            self.heartbeat = Box::pin(self.host.sleep(HEARTBEAT));
             return Poll::Ready(self.frames_of(news));
         }
-        if self.end.as_mut().poll(cx).is_ready() {
-            self.state = State::Over;
-            return Poll::Ready(None);
+        while self.tick.as_mut().poll(cx).is_ready() {
+            self.tick = Box::pin(self.host.sleep(TICK));
+            let now = self.host.look(|_, _, now| now.mono);
+            if now >= self.end {
+                self.state = State::Over;
+                return Poll::Ready(None);
+            }
+            if now.saturating_duration_since(self.sent) >= HEARTBEAT {
+                return Poll::Ready(Some(self.event(None)));
+            }
         }
-        if self.heartbeat.as_mut().poll(cx).is_pending() {
-            return Poll::Pending;
-        }
-        self.heartbeat = Box::pin(self.host.sleep(HEARTBEAT));
-        // Registers its waker.
-        let _ = self.heartbeat.as_mut().poll(cx);
-        Poll::Ready(Some(self.event(None)))
+        Poll::Pending
     }
 
     fn frames_of(&mut self, news: News) -> Option<Vec<u8>> {
@@ -145,10 +162,8 @@ impl<H: Host> Subscription<H> {
             News::Ended { error, .. } | News::Failed(error) => {
                 self.state = State::Over;
                 // What is no error of the model ends the stream: clients open the next.
-                let known = matches!(
-                    error.code,
-                    ErrorCode::ResourceInUse | ErrorCode::ResourceNotFound
-                );
+                let known =
+                    matches!(error.code, ErrorCode::ResourceInUse | ErrorCode::ResourceNotFound);
                 known.then(|| exception(&error.into()))
             }
             other => unreachable!("no subscription brings {other:?}"),
@@ -175,6 +190,7 @@ impl<H: Host> Subscription<H> {
             });
         });
         (self.next, self.at) = (next, at);
+        self.sent = self.host.look(|_, _, now| now.mono);
         out
     }
 }

@@ -27,7 +27,8 @@ impl<H: Host> Call<'_, H> {
         let (view, _) = self.view();
         let all = stream(&view, self.input)?.tags();
         let start = self.input.text("ExclusiveStartTagKey").unwrap_or_default();
-        let limit = self.input.int("Limit").map_or(TAGS_PER_PAGE, count).min(TAGS_PER_PAGE) as usize;
+        let limit =
+            self.input.int("Limit").map_or(TAGS_PER_PAGE, count).min(TAGS_PER_PAGE) as usize;
         let behind: Vec<_> = all.0.iter().filter(|(key, _)| key.as_str() > start).collect();
         Ok(self.write(|e| {
             e.key("Tags").list(|e| {
