@@ -62,7 +62,7 @@ impl<'c> Claims<'c> {
     where
         H: Iterator<Item = (&'a str, &'a [u8])> + Clone,
     {
-        let mut words = str::from_utf8(header).unwrap_or("").split([',', ' ']);
+        let mut words = words(str::from_utf8(header).unwrap_or(""));
         let algorithm = words.next().unwrap_or("");
         let mut parts = ["Credential", "Signature", "SignedHeaders"].map(|name| (name, ""));
         for (name, value) in words.filter_map(|word| word.split_once('=')) {
@@ -134,4 +134,16 @@ impl<'c> Claims<'c> {
             )),
         }
     }
+}
+
+/// What stands between commas and spaces. By bytes: `str::split` takes three times as long here,
+/// and this is a part of every request.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.bytes().position(|byte| matches!(byte, b',' | b' '));
+        rest = end.map(|end| &text[end + 1..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
 }

@@ -2,8 +2,8 @@
 //!
 //! A client signs, with a key of that day, region and service, a text that repeats the request in
 //! a canonical form: method, path, query, the headers that it names, and the hash of the body. The
-//! server writes the same text and compares. What is signed is written in [`canonical`]; what the
-//! client says about it in [`claims`]; the days' keys in [`signing_keys`].
+//! server writes the same text and compares. What is signed is written in `canonical`; what the
+//! client says about it in `claims`; the days' keys in `signing_keys`.
 //!
 //! Checks come in this order, and the first that fails answers: the form (reference §2.4 step 7),
 //! the algorithm, the scope, the signed headers, the time, the key, the token, the signature.
