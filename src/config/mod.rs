@@ -5,6 +5,7 @@
 mod byte_size;
 mod control_rates;
 mod cores;
+mod http;
 mod http_addr;
 mod layer;
 mod serve;
@@ -12,6 +13,7 @@ mod serve;
 pub use byte_size::{ByteSize, InvalidByteSize};
 pub use control_rates::ControlRates;
 pub use cores::{Cores, InvalidCores};
+pub use http::HttpOptions;
 pub use http_addr::{HttpAddr, InvalidHttpAddr};
 pub use layer::ServeLayer;
 pub use serve::{ConfigError, ServeOptions};

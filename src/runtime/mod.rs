@@ -14,8 +14,10 @@ mod server;
 mod signals;
 mod state;
 mod stop;
+mod tls;
 mod turn;
 
 pub use options::{ServerOptions, StartError};
 pub use server::{Server, StartReport};
 pub use signals::StopSignals;
+pub use tls::Certificate;
