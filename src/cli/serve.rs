@@ -9,7 +9,6 @@ use tracing_subscriber::EnvFilter;
 use super::failure::{Exit, Failure};
 use super::progress::WorkBar;
 use crate::config::{Cores, ServeLayer, ServeOptions};
-use crate::gateway::http::Limits;
 use crate::runtime::{Access, Server, ServerOptions, StartError, StopSignals};
 
 /// Run a server
@@ -81,8 +80,9 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
         data_dir: options.data_dir,
         cpus,
         listen: options.listen,
-        http: options.http,
-        http_limits: Limits::default(),
+        http: options.http.plain,
+        https: options.http.secure,
+        http_limits: options.http.limits,
         access: Access::default(),
         journal_file_bytes: options.journal_file_bytes,
         tail_bytes: usize::try_from(options.tail_bytes).expect("memory sizes fit this machine"),
@@ -134,6 +134,12 @@ fn announce(server: &Server, options: &ServerOptions, took: Duration) {
     say(&format!("  native    {}", server.native_addr()));
     if let Some(address) = server.http_addr() {
         say(&format!("  http      {address}"));
+    }
+    if let Some(address) = server.https_addr() {
+        say(&format!("  https     {address}"));
+    }
+    if let Some(certificate) = server.certificate_to_trust() {
+        say(&format!("  trust     {}", certificate.display()));
     }
     say(&format!("Ready in {took:.2?}."));
 }

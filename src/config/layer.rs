@@ -43,6 +43,63 @@ pub struct ServeLayer {
     #[arg(long, env = "SHARDWAY_HTTP", value_name = "ADDR|off")]
     pub http: Option<HttpAddr>,
 
+    /// Address and port of the AWS API with TLS; needs a certificate [default: off]
+    #[arg(long, env = "SHARDWAY_HTTPS", value_name = "ADDR")]
+    pub https: Option<SocketAddr>,
+
+    /// Certificate chain for --https, PEM, the server's own certificate first
+    #[arg(long, env = "SHARDWAY_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key for --tls-cert, PEM
+    #[arg(long, env = "SHARDWAY_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Make a certificate for --https once and keep it in the data dir, as tls/cert.pem, for
+    /// clients to trust
+    #[arg(
+        long,
+        env = "SHARDWAY_TLS_SELF_SIGNED",
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub tls_self_signed: Option<bool>,
+
+    /// Bytes of an HTTP request's head, at most [default: 64KiB]
+    #[arg(long, env = "SHARDWAY_HTTP_HEAD_BYTES", value_name = "SIZE")]
+    pub http_head_bytes: Option<ByteSize>,
+
+    /// Bytes of an HTTP request's body, at most [default: 16MiB]
+    #[arg(long, env = "SHARDWAY_HTTP_BODY_BYTES", value_name = "SIZE")]
+    pub http_body_bytes: Option<ByteSize>,
+
+    /// Memory of a core for the bodies of HTTP requests; more of them wait [default: 256MiB]
+    #[arg(long, env = "SHARDWAY_HTTP_BODIES_BYTES", value_name = "SIZE")]
+    pub http_bodies_bytes: Option<ByteSize>,
+
+    /// HTTP connections of a core, at most [default: 10000]
+    #[arg(long, env = "SHARDWAY_HTTP_CONNECTIONS", value_name = "N")]
+    pub http_connections: Option<u32>,
+
+    /// Requests at a time on a connection of HTTP/2, at most [default: 10000]
+    #[arg(long, env = "SHARDWAY_HTTP_STREAMS", value_name = "N")]
+    pub http_streams: Option<u32>,
+
+    /// Seconds for an HTTP request's head to arrive [default: 10]
+    #[arg(long, env = "SHARDWAY_HTTP_HEAD_SECONDS", value_name = "S")]
+    pub http_head_seconds: Option<u32>,
+
+    /// Seconds without progress before a body, or a client that takes no answer, is given up
+    /// [default: 30]
+    #[arg(long, env = "SHARDWAY_HTTP_BODY_SECONDS", value_name = "S")]
+    pub http_body_seconds: Option<u32>,
+
+    /// Seconds that an unused HTTP connection is kept [default: 120]
+    #[arg(long, env = "SHARDWAY_HTTP_IDLE_SECONDS", value_name = "S")]
+    pub http_idle_seconds: Option<u32>,
+
     /// Size of each of a core's four journal files, at least 16MiB [default: 64MiB]
     #[arg(long, env = "SHARDWAY_JOURNAL_FILE_BYTES", value_name = "SIZE")]
     pub journal_file_bytes: Option<ByteSize>,
@@ -106,6 +163,18 @@ impl ServeLayer {
             cores: self.cores.or(below.cores),
             listen: self.listen.or(below.listen),
             http: self.http.or(below.http),
+            https: self.https.or(below.https),
+            tls_cert: self.tls_cert.or(below.tls_cert),
+            tls_key: self.tls_key.or(below.tls_key),
+            tls_self_signed: self.tls_self_signed.or(below.tls_self_signed),
+            http_head_bytes: self.http_head_bytes.or(below.http_head_bytes),
+            http_body_bytes: self.http_body_bytes.or(below.http_body_bytes),
+            http_bodies_bytes: self.http_bodies_bytes.or(below.http_bodies_bytes),
+            http_connections: self.http_connections.or(below.http_connections),
+            http_streams: self.http_streams.or(below.http_streams),
+            http_head_seconds: self.http_head_seconds.or(below.http_head_seconds),
+            http_body_seconds: self.http_body_seconds.or(below.http_body_seconds),
+            http_idle_seconds: self.http_idle_seconds.or(below.http_idle_seconds),
             journal_file_bytes: self.journal_file_bytes.or(below.journal_file_bytes),
             tail_bytes: self.tail_bytes.or(below.tail_bytes),
             spin_us: self.spin_us.or(below.spin_us),

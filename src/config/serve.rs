@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::byte_size::ByteSize;
 use super::control_rates::ControlRates;
 use super::cores::Cores;
-use super::http_addr::HttpAddr;
+use super::http::HttpOptions;
 use super::layer::ServeLayer;
 use crate::base::aligned::BLOCK;
 use crate::base::limits::{JOURNAL_FILE_BYTES, JOURNAL_FILE_BYTES_MIN, TAIL_BYTES};
@@ -26,8 +26,8 @@ pub struct ServeOptions {
     pub cores: Cores,
     /// Address of the native protocol.
     pub listen: SocketAddr,
-    /// Address of the AWS API, without TLS.
-    pub http: Option<SocketAddr>,
+    /// The AWS API.
+    pub http: HttpOptions,
     /// Size of a journal file: whole blocks.
     pub journal_file_bytes: u64,
     /// Recent batches that a core keeps in memory.
@@ -61,6 +61,9 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
+    /// Options that do not go together, or not alone.
+    #[error("{0}")]
+    Contradiction(String),
     /// A value outside its bounds.
     #[error("{option} is {value}; it must be {bounds}")]
     Bounds {
@@ -86,6 +89,7 @@ impl ServeOptions {
     /// Fills in the defaults and checks the bounds.
     pub fn resolve(layer: ServeLayer) -> Result<ServeOptions, ConfigError> {
         let rules = resolve_rules(&layer)?;
+        let http = HttpOptions::resolve(&layer)?;
         let journal_file_bytes = layer.journal_file_bytes.unwrap_or(ByteSize(JOURNAL_FILE_BYTES));
         let tail_bytes = layer.tail_bytes.unwrap_or(ByteSize(TAIL_BYTES as u64));
         let spin_us = layer.spin_us.unwrap_or(0);
@@ -112,10 +116,7 @@ impl ServeOptions {
             data_dir: layer.data_dir.unwrap_or_else(|| PathBuf::from("./shardway-data")),
             cores: layer.cores.unwrap_or_default(),
             listen: layer.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4570))),
-            http: match layer.http.unwrap_or_default() {
-                HttpAddr::Off => None,
-                HttpAddr::At(address) => Some(address),
-            },
+            http,
             journal_file_bytes: journal_file_bytes.0,
             tail_bytes: tail_bytes.0,
             spin: Duration::from_micros(spin_us),
@@ -170,11 +171,11 @@ pub(super) fn parse_file(path: &str, text: &str) -> Result<ServeLayer, ConfigErr
     })
 }
 
-fn check(holds: bool, error: impl FnOnce() -> ConfigError) -> Result<(), ConfigError> {
+pub(super) fn check(holds: bool, error: impl FnOnce() -> ConfigError) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(error()) }
 }
 
-fn size_between(
+pub(super) fn size_between(
     option: &'static str,
     size: ByteSize,
     min: u64,

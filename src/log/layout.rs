@@ -16,6 +16,13 @@ pub fn lock_file(data_dir: &Path) -> PathBuf {
     data_dir.join("LOCK")
 }
 
+/// The certificate that the server has made for itself, for clients to trust, and its key.
+#[must_use]
+pub fn tls_files(data_dir: &Path) -> (PathBuf, PathBuf) {
+    let dir = data_dir.join("tls");
+    (dir.join("cert.pem"), dir.join("key.pem"))
+}
+
 /// The journals of all cores.
 #[must_use]
 pub fn journal_dir(data_dir: &Path) -> PathBuf {

@@ -9,9 +9,13 @@ pub mod listener;
 pub mod poller;
 pub mod socket;
 pub mod stream;
+pub mod tls;
+pub mod tls_stream;
 
 pub use iovecs::IoVecs;
 pub use listener::Listener;
 pub use poller::{Edges, Poller, Ready, Token};
 pub use socket::{Received, Sent, Socket};
 pub use stream::{Stream, Streams};
+pub use tls::{SelfSigned, TlsError, TlsServer};
+pub use tls_stream::TlsStream;

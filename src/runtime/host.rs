@@ -89,6 +89,15 @@ pub fn open_files_max() -> usize {
     usize::try_from(limit(libc::RLIMIT_NOFILE)).unwrap_or(usize::MAX)
 }
 
+/// The name of this machine, if it has one.
+pub fn name() -> Option<String> {
+    let mut bytes = [0u8; 256];
+    // SAFETY: gethostname writes at most the length that it is given.
+    let result = unsafe { libc::gethostname(bytes.as_mut_ptr().cast(), bytes.len()) };
+    let name = std::ffi::CStr::from_bytes_until_nul(&bytes).ok()?.to_str().ok()?;
+    (result == 0 && !name.is_empty()).then(|| name.to_owned())
+}
+
 fn limit(resource: libc::__rlimit_resource_t) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: getrlimit fills the struct that it is given.

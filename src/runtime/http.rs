@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +14,7 @@ use crate::base::rng::secret;
 use crate::gateway::api::{Api, SharedCredentials};
 use crate::gateway::http::{Front, Host, Limits, Transport};
 use crate::gateway::operations::Settings;
-use crate::net::{Listener, Poller, Socket, Streams, Token};
+use crate::net::{Listener, Poller, Socket, Streams, TlsServer, TlsStream, Token};
 use crate::runtime::gateway_host::CoreHost;
 use crate::runtime::options::{ServerOptions, StartError};
 use crate::runtime::state::CoreState;
@@ -22,19 +23,85 @@ use crate::security::sigv4::{AuthMode, Verifier};
 
 /// The plain listener's token.
 pub const HTTP: Token = Token(3);
+/// The token of the one with TLS.
+pub const HTTPS: Token = Token(4);
 
 /// Connections accepted in one turn, as for native ones.
 const ACCEPTS_PER_TURN: usize = 64;
 
+/// Where a server listens for HTTP.
+#[derive(Debug, Default)]
+pub struct HttpPorts {
+    /// Without TLS.
+    pub http: Option<SocketAddr>,
+    /// With TLS.
+    pub https: Option<SocketAddr>,
+    /// The self-signed certificate that clients have to trust.
+    pub trust: Option<PathBuf>,
+    plain: Vec<Listener>,
+    secure: Vec<Listener>,
+}
+
+impl HttpPorts {
+    /// Listens as the options say, for all cores.
+    pub fn listen(options: &ServerOptions) -> Result<HttpPorts, StartError> {
+        let cores = options.cpus.len();
+        let mut ports = HttpPorts::default();
+        if let Some(address) = options.http {
+            let (address, listeners) = listen(address, cores, "--http")?;
+            (ports.http, ports.plain) = (Some(address), listeners);
+        }
+        if let Some((address, _)) = &options.https {
+            let (address, listeners) = listen(*address, cores, "--https")?;
+            (ports.https, ports.secure) = (Some(address), listeners);
+        }
+        Ok(ports)
+    }
+
+    /// What each core gets. Reads or makes the certificate: the data dir is ours by now.
+    pub fn starts(&mut self, options: &ServerOptions) -> Result<Vec<HttpStart>, StartError> {
+        let mut tls = None;
+        if let Some((_, certificate)) = &options.https {
+            let addresses = [self.http, self.https, Some(options.listen)];
+            let addresses: Vec<SocketAddr> = addresses.into_iter().flatten().collect();
+            let (server, trust) = certificate.load(&options.data_dir, &addresses)?;
+            (tls, self.trust) = (Some(server), trust);
+        }
+        let mut plain = std::mem::take(&mut self.plain).into_iter();
+        let mut secure = std::mem::take(&mut self.secure).into_iter();
+        let start = |_| HttpStart {
+            plain: plain.next(),
+            secure: secure.next().zip(tls.clone()),
+            limits: options.http_limits.clone(),
+            access: options.access.clone(),
+        };
+        Ok((0..options.cpus.len()).map(start).collect())
+    }
+}
+
+/// Listeners of all cores on one address; `option` is the one that chooses it.
+pub fn listen(
+    address: SocketAddr,
+    cores: usize,
+    option: &'static str,
+) -> Result<(SocketAddr, Vec<Listener>), StartError> {
+    let error = |source| StartError::Listen { address, option, source };
+    let first = Listener::bind(address, true).map_err(error)?;
+    let bound = first.address().map_err(error)?;
+    let mut listeners = vec![first];
+    for _ in 1..cores {
+        listeners.push(Listener::bind(bound, false).map_err(error)?);
+    }
+    Ok((bound, listeners))
+}
+
 /// What a core's HTTP starts from.
 #[derive(Debug)]
 pub struct HttpStart {
-    /// Listens for plain connections.
-    pub plain: Option<Listener>,
-    /// What clients may cost.
-    pub limits: Limits,
-    /// Who may ask for what.
-    pub access: Access,
+    plain: Option<Listener>,
+    secure: Option<(Listener, TlsServer)>,
+    limits: Limits,
+    access: Access,
 }
 
 /// Who may ask for what, over HTTP.
@@ -53,16 +120,29 @@ pub struct Http {
     core: CoreHost,
     credentials: SharedCredentials,
     streams: Streams,
-    plain: RefCell<Option<Listener>>,
+    doors: RefCell<Vec<Door>>,
+    tasks: Cell<Option<Tasks>>,
+}
+
+/// Where connections come in.
+#[derive(Debug)]
+struct Door {
+    listener: Listener,
+    token: Token,
+    tls: Option<TlsServer>,
+    /// Left alone until the next tick: accepting has failed.
     paused: Cell<bool>,
-    host: Cell<Option<Tasks>>,
 }
 
 impl Http {
     /// Listens in the set of `poller`.
     pub fn new(start: HttpStart, poller: &Poller, now: Instant) -> io::Result<Http> {
-        if let Some(listener) = &start.plain {
-            poller.add(listener, HTTP)?;
+        let plain = start.plain.map(|listener| (listener, HTTP, None));
+        let secure = start.secure.map(|(listener, tls)| (listener, HTTPS, Some(tls)));
+        let mut doors = Vec::new();
+        for (listener, token, tls) in plain.into_iter().chain(secure) {
+            poller.add(&listener, token)?;
+            doors.push(Door { listener, token, tls, paused: Cell::new(false) });
         }
         let core = CoreHost::default();
         let credentials = SharedCredentials::default();
@@ -76,17 +156,15 @@ impl Http {
             core,
             credentials,
             streams: Streams::new(poller)?,
-            plain: RefCell::new(start.plain),
-            paused: Cell::new(false),
-            host: Cell::new(None),
+            doors: RefCell::new(doors),
+            tasks: Cell::new(None),
         })
     }
 
-    /// Serves what `state` has. Connections run in `queue`, that of the turn: what it wakes runs
-    /// right behind it.
+    /// Connections run in `queue`, that of the turn: what it wakes runs right behind it.
     pub fn run_in(&self, state: &Rc<CoreState>, queue: TaskQueueHandle) {
         self.core.becomes(state);
-        self.host.set(Some(Tasks(queue)));
+        self.tasks.set(Some(Tasks(queue)));
     }
 
     /// The streams, for the turn to wake.
@@ -99,56 +177,64 @@ impl Http {
         self.front.is_empty()
     }
 
-    /// Takes new connections.
-    pub fn accept(&self, poller: &Poller) {
-        let listener = self.plain.borrow();
-        let Some(listener) = listener.as_ref() else { return };
+    /// Takes new connections at the door with this token.
+    pub fn accept(&self, poller: &Poller, token: Token) {
+        let doors = self.doors.borrow();
+        let Some(door) = doors.iter().find(|door| door.token == token) else { return };
         for _ in 0..ACCEPTS_PER_TURN {
-            match listener.accept() {
-                Ok(Some(socket)) => self.open(socket),
+            match door.listener.accept() {
+                Ok(Some(socket)) => {
+                    if let Err(error) = self.open(socket, door) {
+                        tracing::warn!(%error, "a new HTTP connection cannot be served");
+                    }
+                }
                 Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(%error, "HTTP connections cannot be accepted for a moment");
                     // It stays readable while accepting fails: looking again would spin.
-                    let paused = poller.set(listener, HTTP, false, false);
-                    return self.paused.set(paused.is_ok());
+                    let paused = poller.set(&door.listener, token, false, false);
+                    return door.paused.set(paused.is_ok());
                 }
             }
         }
     }
 
-    fn open(&self, socket: Socket) {
-        let Some(host) = self.host.get() else { return };
+    fn open(&self, socket: Socket, door: &Door) -> io::Result<()> {
+        let tasks = self.tasks.get().expect("a core accepts after it was told where tasks run");
         let peer = socket.peer().ok();
-        match self.streams.open(socket) {
-            // One too many is closed at once.
-            Ok(stream) => drop(self.front.open(&host, Transport::Plain(stream), peer)),
-            Err(error) => tracing::warn!(%error, "a new HTTP connection cannot be watched"),
+        if self.front.is_full() {
+            // One more would leave no room for those that are there; the client sees a reset.
+            return Ok(());
         }
+        let stream = self.streams.open(socket)?;
+        let transport = match &door.tls {
+            None => Transport::Plain(stream),
+            Some(tls) => Transport::Tls(Box::new(TlsStream::new(stream, tls)?)),
+        };
+        self.front.open(&tasks, transport, peer);
+        Ok(())
     }
 
-    /// Lets deadlines come, takes over new keys, and looks at a listener that was left alone.
+    /// Lets deadlines come, and looks at doors that were left alone.
     pub fn tick(&self, poller: &Poller, now: Instant, credentials: &Arc<Credentials>) {
         if !Arc::ptr_eq(&self.credentials.borrow(), credentials) {
             *self.credentials.borrow_mut() = credentials.clone();
         }
         self.front.sweep(now);
-        if self.paused.replace(false)
-            && let Some(listener) = self.plain.borrow().as_ref()
-        {
-            self.paused.set(poller.set(listener, HTTP, true, false).is_err());
+        for door in self.doors.borrow().iter().filter(|door| door.paused.get()) {
+            door.paused.set(poller.set(&door.listener, door.token, true, false).is_err());
         }
     }
 
     /// No new connections; those that are there end after the requests that they have open.
     pub fn drain(&self) {
-        self.plain.take();
+        self.doors.take();
         self.front.drain();
     }
 
     /// Ends all connections.
     pub fn abort(&self) {
-        self.plain.take();
+        self.doors.take();
         self.front.abort();
     }
 }
@@ -162,41 +248,4 @@ impl Host for Tasks {
         let spawned = glommio::spawn_local_into(task, self.0);
         spawned.expect("the queue lives as long as the core").detach();
     }
-}
-
-/// Listeners of all cores on one address.
-pub fn listen(
-    address: SocketAddr,
-    cores: usize,
-    option: &'static str,
-) -> Result<(SocketAddr, Vec<Listener>), StartError> {
-    let error = |source| StartError::Listen { address, option, source };
-    let first = Listener::bind(address, true).map_err(error)?;
-    let bound = first.address().map_err(error)?;
-    let mut listeners = vec![first];
-    for _ in 1..cores {
-        listeners.push(Listener::bind(bound, false).map_err(error)?);
-    }
-    Ok((bound, listeners))
-}
-
-/// Where HTTP listens.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HttpAddresses {
-    /// Plain.
-    pub http: Option<SocketAddr>,
-}
-
-/// Listens on what the options say: where, and the start of each core.
-pub fn start(options: &ServerOptions) -> Result<(HttpAddresses, Vec<HttpStart>), StartError> {
-    let cores = options.cpus.len();
-    let plain = options.http.map(|address| listen(address, cores, "--http")).transpose()?;
-    let (http, plain) = plain.unzip();
-    let mut plain = plain.unwrap_or_default().into_iter();
-    let start = |_| HttpStart {
-        plain: plain.next(),
-        limits: options.http_limits.clone(),
-        access: options.access.clone(),
-    };
-    Ok((HttpAddresses { http }, (0..cores).map(start).collect()))
 }

@@ -15,9 +15,11 @@ mod server;
 mod signals;
 mod state;
 mod stop;
+mod tls;
 mod turn;
 
 pub use http::Access;
 pub use options::{ServerOptions, StartError};
 pub use server::{Server, StartReport};
 pub use signals::StopSignals;
+pub use tls::Certificate;

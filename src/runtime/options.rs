@@ -12,7 +12,9 @@ use crate::disk::blocking::{DiskError, LockError};
 use crate::gateway::http::Limits;
 use crate::log::identity::IdentityError;
 use crate::log::recovery::RecoverError;
+use crate::net::TlsError;
 use crate::runtime::http::Access;
+use crate::runtime::tls::Certificate;
 
 /// Options, checked and derived.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// Where clients of the AWS API connect, without TLS. Port 0 picks a free one.
     pub http: Option<SocketAddr>,
+    /// The same with TLS, and by which certificate.
+    pub https: Option<(SocketAddr, Certificate)>,
     /// What they may cost.
     pub http_limits: Limits,
     /// Who may ask for what there.
@@ -50,6 +54,7 @@ impl ServerOptions {
             cpus,
             listen: SocketAddr::from(([127, 0, 0, 1], 4570)),
             http: None,
+            https: None,
             http_limits: Limits::default(),
             access: Access::default(),
             journal_file_bytes: JOURNAL_FILE_BYTES,
@@ -79,6 +84,14 @@ pub enum StartError {
         option: &'static str,
         /// Why.
         source: std::io::Error,
+    },
+    /// Certificate or key.
+    #[error("{}: {error}", .file.display())]
+    Tls {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        error: TlsError,
     },
     /// Another server uses the data dir.
     #[error(transparent)]

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,7 +27,7 @@ use crate::native::Sessions;
 use crate::net::{Listener, Poller};
 use crate::runtime::boot::{Booted, boot};
 use crate::runtime::commit::{Ring, commit};
-use crate::runtime::http::{Http, HttpAddresses, HttpStart};
+use crate::runtime::http::{Http, HttpPorts, HttpStart};
 use crate::runtime::notify::Notify;
 use crate::runtime::options::{ServerOptions, StartError};
 use crate::runtime::pulse::{Heart, Pulse, pulsed};
@@ -39,7 +40,7 @@ use crate::service::{Core, CoreSpec, Envelope};
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    http: HttpAddresses,
+    http: HttpPorts,
     report: StartReport,
     shared: Arc<Shared>,
     bells: Vec<StopBell>,
@@ -87,7 +88,7 @@ impl Server {
         progress: &mut dyn Progress,
     ) -> Result<Server, StartError> {
         let (address, listeners) = http::listen(options.listen, options.cpus.len(), "--listen")?;
-        let (addresses, https) = http::start(&options)?;
+        let mut ports = HttpPorts::listen(&options)?;
         let booted = boot(&options, progress)?;
         let Booted { lock, identity, store, catalog, recovered, cores } = booted;
         let report = StartReport {
@@ -96,6 +97,7 @@ impl Server {
             recovery: recovered.stats,
             losses: recovered.losses,
         };
+        let https = ports.starts(&options)?;
         let count = cores.len();
         let shared = Arc::new(Shared::default());
         let host = |e: io::Error| StartError::Host(format!("cannot make eventfds: {e}"));
@@ -127,7 +129,7 @@ impl Server {
         let heart = Heart::start(pulses).map_err(host)?;
         let mut server = Server {
             address,
-            http: addresses,
+            http: ports,
             report,
             shared,
             bells,
@@ -171,6 +173,18 @@ impl Server {
     #[must_use]
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.http.http
+    }
+
+    /// The same with TLS.
+    #[must_use]
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.http.https
+    }
+
+    /// The self-signed certificate that clients of it have to trust, if it has one.
+    #[must_use]
+    pub fn certificate_to_trust(&self) -> Option<&Path> {
+        self.http.trust.as_deref()
     }
 
     /// What there is to say about the start.

@@ -7,7 +7,7 @@ use crate::base::ids::CoreId;
 use crate::base::limits::CATCH_UP_READS_MAX;
 use crate::metrics::Counter;
 use crate::net::{Listener, Ready, Streams, Token};
-use crate::runtime::http::HTTP;
+use crate::runtime::http::{HTTP, HTTPS};
 use crate::runtime::reads::start_read;
 use crate::runtime::state::{CoreState, Domain, Phase};
 use crate::service::core::PutWaiter;
@@ -61,7 +61,7 @@ impl CoreState {
             LISTENER => self.accept(domain),
             MESH => self.receive_mail(domain, now),
             STOP => self.bell.hear(),
-            HTTP => self.http.accept(&self.poller.borrow()),
+            HTTP | HTTPS => self.http.accept(&self.poller.borrow(), event.token),
             // Its task runs right behind this turn.
             token if Streams::owns(token) => self.http.streams().ready(event),
             _ => {

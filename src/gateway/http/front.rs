@@ -60,10 +60,16 @@ impl<H: Handler> Front<H> {
         }))
     }
 
-    /// Serves a new connection in a task of its own; `false` when there are too many already.
-    pub fn open(&self, host: &impl Host, transport: Transport, peer: Option<SocketAddr>) -> bool {
-        if self.len() >= self.0.limits.connections || self.0.draining.get() {
-            return false;
+    /// Whether there are as many connections as there may be, or no more may come.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.0.limits.connections || self.0.draining.get()
+    }
+
+    /// Serves a new connection in a task of its own, unless it is one too many.
+    pub fn open(&self, host: &impl Host, transport: Transport, peer: Option<SocketAddr>) {
+        if self.is_full() {
+            return;
         }
         let secure = transport.is_secure();
         let entry = Rc::new(Entry::new(self.0.clock.clone(), peer, secure));
@@ -74,7 +80,6 @@ impl<H: Handler> Front<H> {
             transport,
             host.clone(),
         ));
-        true
     }
 
     /// Number of connections.

@@ -10,25 +10,29 @@ use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::entry::Entry;
-use crate::net::Stream;
+use crate::net::{Stream, TlsStream};
 
 /// What carries the bytes.
 #[derive(Debug)]
 pub enum Transport {
     /// TCP.
     Plain(Stream),
+    /// TLS.
+    Tls(Box<TlsStream>),
 }
 
 impl Transport {
     pub(super) fn is_secure(&self) -> bool {
         match self {
             Transport::Plain(_) => false,
+            Transport::Tls(_) => true,
         }
     }
 
     fn received(&self) -> u64 {
         match self {
             Transport::Plain(stream) => stream.received(),
+            Transport::Tls(stream) => stream.received(),
         }
     }
 }
@@ -76,6 +80,7 @@ impl Read for Io {
         let before = self.transport.received();
         let outcome = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
         };
         if self.transport.received() != before {
             self.entry.heard();
@@ -92,6 +97,7 @@ impl Write for Io {
     ) -> Poll<io::Result<usize>> {
         let outcome = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Transport::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
         };
         self.noted(outcome)
     }
@@ -103,6 +109,7 @@ impl Write for Io {
     ) -> Poll<io::Result<usize>> {
         let outcome = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Transport::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, slices),
         };
         self.noted(outcome)
     }
@@ -114,12 +121,14 @@ impl Write for Io {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::log::layout;
 use crate::log::recovery::Directories;
 
 /// Names at the top of a data directory.
-const TOP: [&str; 6] = ["SHARDWAY", "LOCK", "journal", "streams", "catalog", "lost+found"];
+const TOP: [&str; 7] = ["SHARDWAY", "LOCK", "journal", "streams", "catalog", "tls", "lost+found"];
 
 /// Everything that does not belong there.
 pub(super) fn findings(
