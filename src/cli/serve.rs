@@ -1,6 +1,7 @@
 //! `shardway serve`.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -8,8 +9,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::failure::{Exit, Failure};
 use super::progress::WorkBar;
-use crate::config::{Cores, ServeLayer, ServeOptions};
+use crate::config::{Cores, CredentialsFile, ServeLayer, ServeOptions};
+use crate::gateway::operations::Settings;
 use crate::runtime::{Access, Server, ServerOptions, StartError, StopSignals};
+use crate::security::Credentials;
 
 /// Run a server
 ///
@@ -19,7 +22,7 @@ use crate::runtime::{Access, Server, ServerOptions, StartError, StopSignals};
 /// SIGTERM and SIGINT answer what is in flight and stop; a second one stops at once.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example: shardway serve --data-dir /var/lib/shardway --listen 0.0.0.0:4570"
+    after_help = "Example: shardway serve --data-dir /var/lib/shardway --https 127.0.0.1:4568 --tls-self-signed"
 )]
 pub(super) struct Serve {
     #[command(flatten)]
@@ -37,10 +40,12 @@ impl Serve {
         start_log(&options.log);
         let signals = StopSignals::block();
         let started = Instant::now();
+        let mut keys = Keys::open(options.access.credentials.as_deref())?;
         let options = server_options(options, self.accept_loss)?;
         let server = Server::start(options.clone(), &mut WorkBar::default())?;
+        keys.give(&server);
         announce(&server, &options, started.elapsed());
-        wait(&server, &signals);
+        wait(&server, &signals, &mut keys);
         // From here on a second signal has its default effect: the end, at once.
         signals.release();
         server.stop().map_err(|reason| {
@@ -53,11 +58,53 @@ impl Serve {
 }
 
 /// Returns when a signal asks to stop, or the log has failed.
-fn wait(server: &Server, signals: &StopSignals) {
+fn wait(server: &Server, signals: &StopSignals, keys: &mut Keys) {
     while server.failure().is_none() {
+        keys.follow(server);
         if let Some(signal) = signals.wait(Duration::from_millis(200)) {
             say(&format!("{signal}: stopping; once more stops at once."));
             return;
+        }
+    }
+}
+
+/// The access keys of a server, as their file has them.
+#[derive(Default)]
+struct Keys {
+    file: Option<CredentialsFile>,
+    /// What was read and is not given to the server yet.
+    loaded: Option<Credentials>,
+}
+
+impl Keys {
+    fn open(path: Option<&Path>) -> Result<Keys, Failure> {
+        let Some(path) = path else { return Ok(Keys::default()) };
+        let (file, loaded) =
+            CredentialsFile::open(path).map_err(|error| Failure::usage(error.to_string()))?;
+        if let Some(warning) = loaded.warning {
+            tracing::warn!("{warning}");
+        }
+        Ok(Keys { file: Some(file), loaded: Some(loaded.credentials) })
+    }
+
+    fn give(&mut self, server: &Server) {
+        if let Some(credentials) = self.loaded.take() {
+            server.set_credentials(credentials);
+        }
+    }
+
+    /// Reads the file again if it has changed. What cannot be used changes nothing.
+    fn follow(&mut self, server: &Server) {
+        let Some(file) = self.file.as_mut().filter(|file| file.changed()) else { return };
+        match file.reload() {
+            Ok(loaded) => {
+                if let Some(warning) = loaded.warning {
+                    tracing::warn!("{warning}");
+                }
+                tracing::info!(keys = loaded.credentials.len(), "the access keys were read again");
+                server.set_credentials(loaded.credentials);
+            }
+            Err(error) => tracing::error!(%error, "the access keys stay as they are"),
         }
     }
 }
@@ -83,7 +130,10 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
         http: options.http.plain,
         https: options.http.secure,
         http_limits: options.http.limits,
-        access: Access::default(),
+        access: Access {
+            auth: options.access.auth,
+            settings: Settings { allow_unsealed_kms: options.access.allow_unsealed_kms },
+        },
         journal_file_bytes: options.journal_file_bytes,
         tail_bytes: usize::try_from(options.tail_bytes).expect("memory sizes fit this machine"),
         spin: options.spin,

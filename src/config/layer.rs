@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
+use super::access::Auth;
 use super::byte_size::ByteSize;
 use super::control_rates::ControlRates;
 use super::cores::Cores;
@@ -66,6 +67,46 @@ pub struct ServeLayer {
         default_missing_value = "true"
     )]
     pub tls_self_signed: Option<bool>,
+
+    /// What a request of the AWS API must show: `off` is the form of a signature, by any key;
+    /// `sigv4` is a signature by a key of --credentials [default: off]
+    #[arg(
+        long,
+        env = "SHARDWAY_AUTH",
+        value_enum,
+        value_name = "off|sigv4",
+        hide_possible_values = true
+    )]
+    pub auth: Option<Auth>,
+
+    /// Access keys for --auth sigv4, in the form of ~/.aws/credentials; read again when it changes
+    #[arg(long, env = "SHARDWAY_CREDENTIALS", value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+
+    /// Listen beyond this machine without authentication
+    ///
+    /// Everybody who reaches the ports can read, write and delete everything. The native protocol
+    /// has no authentication yet.
+    #[arg(
+        long,
+        env = "SHARDWAY_INSECURE",
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub insecure: Option<bool>,
+
+    /// Take StartStreamEncryption and keep its state, although records are not sealed yet
+    #[arg(
+        long,
+        env = "SHARDWAY_ALLOW_UNSEALED_KMS",
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub allow_unsealed_kms: Option<bool>,
 
     /// Bytes of an HTTP request's head, at most [default: 64KiB]
     #[arg(long, env = "SHARDWAY_HTTP_HEAD_BYTES", value_name = "SIZE")]
@@ -167,6 +208,10 @@ impl ServeLayer {
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             tls_self_signed: self.tls_self_signed.or(below.tls_self_signed),
+            auth: self.auth.or(below.auth),
+            credentials: self.credentials.or(below.credentials),
+            insecure: self.insecure.or(below.insecure),
+            allow_unsealed_kms: self.allow_unsealed_kms.or(below.allow_unsealed_kms),
             http_head_bytes: self.http_head_bytes.or(below.http_head_bytes),
             http_body_bytes: self.http_body_bytes.or(below.http_body_bytes),
             http_bodies_bytes: self.http_bodies_bytes.or(below.http_bodies_bytes),

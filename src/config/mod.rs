@@ -2,6 +2,7 @@
 //!
 //! One set of options comes from flags, environment and file; the first that says something wins.
 
+mod access;
 mod byte_size;
 mod control_rates;
 mod cores;
@@ -11,6 +12,7 @@ mod http_addr;
 mod layer;
 mod serve;
 
+pub use access::{AccessOptions, Auth};
 pub use byte_size::{ByteSize, InvalidByteSize};
 pub use control_rates::ControlRates;
 pub use cores::{Cores, InvalidCores};

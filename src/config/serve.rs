@@ -8,6 +8,7 @@ use std::{fs, io};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
+use super::access::AccessOptions;
 use super::byte_size::ByteSize;
 use super::control_rates::ControlRates;
 use super::cores::Cores;
@@ -28,6 +29,8 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// The AWS API.
     pub http: HttpOptions,
+    /// Who may use it.
+    pub access: AccessOptions,
     /// Size of a journal file: whole blocks.
     pub journal_file_bytes: u64,
     /// Recent batches that a core keeps in memory.
@@ -90,6 +93,8 @@ impl ServeOptions {
     pub fn resolve(layer: ServeLayer) -> Result<ServeOptions, ConfigError> {
         let rules = resolve_rules(&layer)?;
         let http = HttpOptions::resolve(&layer)?;
+        let listen = layer.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4570)));
+        let access = AccessOptions::resolve(&layer, listen, &http)?;
         let journal_file_bytes = layer.journal_file_bytes.unwrap_or(ByteSize(JOURNAL_FILE_BYTES));
         let tail_bytes = layer.tail_bytes.unwrap_or(ByteSize(TAIL_BYTES as u64));
         let spin_us = layer.spin_us.unwrap_or(0);
@@ -115,8 +120,9 @@ impl ServeOptions {
         Ok(ServeOptions {
             data_dir: layer.data_dir.unwrap_or_else(|| PathBuf::from("./shardway-data")),
             cores: layer.cores.unwrap_or_default(),
-            listen: layer.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4570))),
+            listen,
             http,
+            access,
             journal_file_bytes: journal_file_bytes.0,
             tail_bytes: tail_bytes.0,
             spin: Duration::from_micros(spin_us),
