@@ -1,13 +1,12 @@
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.io.IOException;
 import java.net.URI;
 import java.util.Map;
-import java.util.concurrent.Executors;
 import software.amazon.awssdk.http.nio.netty.NettyNioAsyncHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.cloudwatch.CloudWatchAsyncClient;
 import software.amazon.awssdk.services.dynamodb.DynamoDbAsyncClient;
-import software.amazon.awssdk.services.dynamodb.model.BillingMode;
 import software.amazon.awssdk.services.kinesis.KinesisAsyncClient;
 import software.amazon.kinesis.common.ConfigsBuilder;
 import software.amazon.kinesis.common.InitialPositionInStream;
@@ -38,11 +37,24 @@ public final class Worker {
 
     public static void main(String[] args) throws Exception {
         Map<String, String> options = Clients.options(args);
+        Thread parent = new Thread(Worker::endWithParent, "parent");
+        parent.setDaemon(true);
+        parent.start();
         for (String application : new String[] {"polling", "fanout"}) {
             Scheduler scheduler = scheduler(application, options);
             Thread thread = new Thread(scheduler, application);
             thread.start();
         }
+    }
+
+    /** Standard input ends when whoever started this worker has ended. */
+    private static void endWithParent() {
+        try {
+            while (System.in.read() >= 0) {}
+        } catch (IOException error) {
+            // It has ended, too.
+        }
+        Runtime.getRuntime().halt(1);
     }
 
     private static Scheduler scheduler(String application, Map<String, String> options)
@@ -88,10 +100,12 @@ public final class Worker {
 
     /** Everything as it is by default, but for the times, which are minutes in production. */
     private static Scheduler scheduler(ConfigsBuilder configs, RetrievalSpecificConfig retrieval) {
-        var leases = configs.leaseManagementConfig().failoverTimeMillis(5_000).shardSyncIntervalMillis(5_000);
-        // The stand-in for DynamoDB knows no index of a table that is paid per request.
-        leases.billingMode(BillingMode.PROVISIONED);
-        leases.leasesRecoveryAuditorExecutionFrequencyMillis(5_000);
+        var leases =
+                configs.leaseManagementConfig()
+                        .failoverTimeMillis(5_000)
+                        .leaseAssignmentIntervalMillis(3_000L)
+                        .shardSyncIntervalMillis(5_000)
+                        .leasesRecoveryAuditorExecutionFrequencyMillis(5_000);
         leases.workerUtilizationAwareAssignmentConfig()
                 .workerMetricsReporterFreqInMillis(1_000)
                 .varianceBalancingFrequency(1);
