@@ -84,6 +84,13 @@ impl Setup {
         self
     }
 
+    /// One more flag without a value.
+    #[allow(dead_code, reason = "for the tests of the AWS endpoint")]
+    pub fn switch(mut self, name: &str) -> Setup {
+        self.args.push(name.to_owned());
+        self
+    }
+
     /// This port instead of any.
     pub fn port(mut self, port: u16) -> Setup {
         self.port = port;
