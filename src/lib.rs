@@ -70,8 +70,9 @@
 //!
 //! # What is absent, and where
 //!
-//! - No `async` outside of `disk`, `net`, `mesh` and `runtime`, and no glommio: everything else is
-//!   `&mut self` and effects, so that a simulator has those four to replace and nothing more.
+//! - No `async` outside of `disk`, `net`, `mesh`, `runtime` and the requests of `gateway`, which
+//!   wait for their answers; no glommio outside of the first four. Everything else is `&mut self`
+//!   and effects, so that a simulator has those four to replace and nothing more.
 //! - No clock on the floors from `record` to `native`: the caller passes `now`. Only `base::clock`,
 //!   the four and the clients (`client`, `cli`) read one. Random bytes come from `base::rng` alone.
 //! - No I/O in `record`, `metrics`, `wire`, `quota`, `security`, `shard`, `fanout` and `service`.

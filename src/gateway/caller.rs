@@ -90,7 +90,8 @@ impl<H: Host> Caller<H> {
         }
     }
 
-    /// Opens the place's only subscription, and says where it starts. Its news come from [`Caller::poll_news`].
+    /// Opens the place's only subscription, and says where it starts. Its news come from
+    /// [`Caller::poll_news`].
     pub async fn subscribe(
         &self,
         shard: ShardKey,
