@@ -11,6 +11,7 @@
 //! 5. [`encode`] writes the answer, [`event_stream`] the frames of a subscription, and [`error`]
 //!    what went wrong.
 
+pub mod base64_data;
 pub mod check;
 pub mod encode;
 pub mod error;
