@@ -4,10 +4,8 @@
 //! milliseconds. JSON times are seconds with three decimals, never with an exponent: the Java SDK
 //! refuses that form.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::base::ids::Millis;
+use crate::gateway::base64_data::encode_to;
 use crate::gateway::value::Format;
 
 /// Writes one value, usually a map, behind what a buffer already has.
@@ -108,6 +106,21 @@ impl<'o> Encoder<'o> {
         self
     }
 
+    /// A text of decimal digits, such as a sequence number's.
+    pub fn digits(&mut self, digits: &[u8]) -> &mut Self {
+        debug_assert!(digits.iter().all(u8::is_ascii_digit), "digits need no escape");
+        match self.format {
+            Format::Json => {
+                self.separate();
+                self.out.push(b'"');
+                self.out.extend_from_slice(digits);
+                self.out.push(b'"');
+            }
+            Format::Cbor => self.cbor_bytes(3, digits),
+        }
+        self
+    }
+
     /// A whole number, of 32 or 64 bits.
     pub fn int(&mut self, n: i64) -> &mut Self {
         match self.format {
@@ -174,7 +187,7 @@ impl<'o> Encoder<'o> {
             Format::Json => {
                 self.separate();
                 self.out.push(b'"');
-                append_base64(bytes, self.out);
+                encode_to(bytes, self.out);
                 self.out.push(b'"');
             }
             Format::Cbor => self.cbor_bytes(2, bytes),
@@ -262,13 +275,6 @@ impl<'o> Encoder<'o> {
             }
         }
     }
-}
-
-/// Appends the base64 form, with padding.
-pub fn append_base64(bytes: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    STANDARD.encode_slice(bytes, &mut out[start..]).expect("the room is exact");
 }
 
 #[cfg(test)]

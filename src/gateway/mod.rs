@@ -16,6 +16,7 @@
 //! Everything but `http`, `caller` and `operations` is pure.
 
 pub mod api;
+pub mod base64_data;
 pub mod caller;
 pub mod check;
 pub mod encode;

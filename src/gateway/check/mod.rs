@@ -1,7 +1,7 @@
 //! Holds a body against the model, in AWS's two steps: first the types of all values, then the
 //! constraints of those that are there. Whatever passes both is what an operation may rely on.
 
-mod base64_text;
+mod blob_text;
 mod constraints;
 mod input;
 mod types;

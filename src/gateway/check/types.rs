@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::base64_text::decode;
+use super::blob_text::decode;
 use super::input::{Input, Item};
 use super::shown;
 use crate::base::ids::Millis;

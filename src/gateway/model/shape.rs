@@ -28,7 +28,7 @@ pub enum Shape {
     Map(Map),
 }
 
-/// Named members, in the order of AWS's model.
+/// Named members, in the order in which errors name them; AWS has no fixed one.
 #[derive(Debug)]
 pub struct Structure {
     /// Its name in the model.

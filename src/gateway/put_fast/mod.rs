@@ -10,10 +10,8 @@ mod json;
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::base::limits::{KEY_BYTES_MAX, KEY_CHARS_MAX, PUT_RECORDS_MAX, RECORD_BYTES_MAX};
+use crate::gateway::base64_data::decode_to;
 use crate::gateway::model::Pattern;
 use crate::gateway::value::{self, Format, Value};
 
@@ -67,20 +65,12 @@ impl Data<'_> {
     /// Decodes it to the end of `out`. `None` if it is no base64; `out` is as before then.
     pub fn append_to(&self, out: &mut Vec<u8>) -> Option<()> {
         match self {
-            Data::Bytes(bytes) => out.extend_from_slice(bytes),
-            Data::Base64(text) => {
-                let start = out.len();
-                out.resize(start + text.len().div_ceil(4) * 3, 0);
-                match STANDARD.decode_slice(text.as_bytes(), &mut out[start..]) {
-                    Ok(decoded) => out.truncate(start + decoded),
-                    Err(_no_base64) => {
-                        out.truncate(start);
-                        return None;
-                    }
-                }
+            Data::Bytes(bytes) => {
+                out.extend_from_slice(bytes);
+                Some(())
             }
+            Data::Base64(text) => decode_to(text.as_bytes(), out),
         }
-        Some(())
     }
 }
 

@@ -1,14 +1,14 @@
 //! Blobs of JSON: base64, strict, with AWS's texts for what is wrong.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::shown;
+use crate::gateway::base64_data::decode_to;
 use crate::gateway::error::Refusal;
 
 /// The bytes of a blob.
 pub(super) fn decode(text: &str) -> Result<Vec<u8>, Refusal> {
-    STANDARD.decode(text).map_err(|_fault| refusal(text))
+    let mut bytes = Vec::new();
+    decode_to(text.as_bytes(), &mut bytes).ok_or_else(|| refusal(text))?;
+    Ok(bytes)
 }
 
 /// Says what is wrong with a text that is no base64, as AWS does.
