@@ -45,7 +45,8 @@ async function summary(send, StreamName) {
 }
 
 async function settled(send, name) {
-  await until(`${name} is ACTIVE`, async () => (await summary(send, name)).StreamStatus === 'ACTIVE')
+  const active = async () => (await summary(send, name)).StreamStatus === 'ACTIVE'
+  await until(`${name} is ACTIVE`, active)
 }
 
 async function put(send, StreamName, from, to) {
@@ -56,6 +57,10 @@ async function put(send, StreamName, from, to) {
   const answer = await send('PutRecords', { StreamName, Records })
   assert.equal(answer.FailedRecordCount, 0)
   return answer.Records
+}
+
+async function split(send, StreamName) {
+  await send('SplitShard', { StreamName, ShardToSplit: SHARD, NewStartingHashKey: '7' })
 }
 
 // The proofs, in the order in which they run. Each gets `send` and the name of its own stream.
@@ -72,7 +77,8 @@ const proofs = [
     assert.deepEqual(Shards.map((s) => s.ShardId), [SHARD, 'shardId-000000000001'])
     await send('TagResource', { ResourceARN: StreamARN, Tags: { größe: 'π' } })
     const { Tags } = await send('ListTagsForResource', { ResourceARN: StreamARN })
-    assert.deepEqual(new Map(Tags.map((t) => [t.Key, t.Value])), new Map([['team', 'a'], ['größe', 'π']]))
+    const tags = Object.fromEntries(Tags.map((t) => [t.Key, t.Value]))
+    assert.deepEqual(tags, { team: 'a', größe: 'π' })
     await send('DeleteStream', { StreamARN })
     await until('it is gone', () => missing(send, name))
   }],
@@ -100,7 +106,7 @@ const proofs = [
     assert.deepEqual(records.slice(1).map((r) => text(r.Data)), many.map((_, n) => String(n)))
   }],
 
-  ['many requests at the same time, each on a connection of its own', async function many(send, name) {
+  ['many requests at a time, each on a connection of its own', async function many(send, name) {
     await send('CreateStream', { StreamName: name, ShardCount: 2 })
     await settled(send, name)
     const puts = Array.from({ length: 100 }, (_, n) =>
@@ -145,7 +151,7 @@ const proofs = [
         assert.equal(text(record.Data), String(next))
         next += 1
         if (next === 20) await put(send, name, 20, 40)
-        if (next === 40) await send('SplitShard', { StreamName: name, ShardToSplit: SHARD, NewStartingHashKey: '7' })
+        if (next === 40) await split(send, name)
       }
       if (event.ChildShards?.length > 0) {
         assert.equal(event.ContinuationSequenceNumber, undefined)
@@ -158,7 +164,7 @@ const proofs = [
     assert.deepEqual(children.map((c) => c.ParentShards), [[SHARD], [SHARD]])
   }],
 
-  ['a subscription that the client leaves takes nothing else with it', async function leave(send, name) {
+  ['a subscription that is left takes nothing with it', async function leave(send, name) {
     await send('CreateStream', { StreamName: name, ShardCount: 1 })
     await settled(send, name)
     const { StreamARN } = await summary(send, name)

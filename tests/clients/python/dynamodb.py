@@ -1,4 +1,7 @@
-"""A DynamoDB of moto for the leases of KCL workers. Prints its URL; ends when standard input does."""
+"""A DynamoDB, by moto, for the leases of KCL workers.
+
+Prints its URL, and ends when its standard input does.
+"""
 
 import sys
 

@@ -44,8 +44,10 @@ def positions(t):
         records, _ = t.read(name, SHARD, 6)
         equal([r["Data"] for r in records], [b"%d" % n for n in range(6)])
         at = {"StartingSequenceNumber": first[1]}
-        equal(datas(t.read(name, SHARD, 5, "AT_SEQUENCE_NUMBER", **at)), [b"%d" % n for n in range(1, 6)])
-        equal(datas(t.read(name, SHARD, 4, "AFTER_SEQUENCE_NUMBER", **at)), [b"%d" % n for n in range(2, 6)])
+        got = datas(t.read(name, SHARD, 5, "AT_SEQUENCE_NUMBER", **at))
+        equal(got, [b"%d" % n for n in range(1, 6)])
+        got = datas(t.read(name, SHARD, 4, "AFTER_SEQUENCE_NUMBER", **at))
+        equal(got, [b"%d" % n for n in range(2, 6)])
         between = records[3]["ApproximateArrivalTimestamp"] - timedelta(milliseconds=1)
         got = datas(t.read(name, SHARD, 3, "AT_TIMESTAMP", Timestamp=between))
         equal(got, [b"3", b"4", b"5"])
@@ -79,10 +81,7 @@ def small_steps(t):
 @proof("PutRecords answers in order, and keys and explicit hash keys choose the shards")
 def routing(t):
     with t.stream(shards=4) as name:
-        ranges = [
-            (s["ShardId"], int(s["HashKeyRange"]["StartingHashKey"]), int(s["HashKeyRange"]["EndingHashKey"]))
-            for s in t.shards(name)
-        ]
+        ranges = [(shard["ShardId"], *bounds(shard)) for shard in t.shards(name)]
 
         def owner(hash_key):
             return next(shard for shard, low, high in ranges if low <= hash_key <= high)
@@ -113,9 +112,11 @@ def ordering(t):
             StreamName=name, Data=b"2", PartitionKey="k", SequenceNumberForOrdering=last
         )
         assert int(put["SequenceNumber"]) > int(last)
+        # The last digit in base 16 is the version; there is no third.
+        third = str(int(put["SequenceNumber"]) + 1)
         with refused("InvalidArgumentException", "ExclusiveMinimumSequenceNumber"):
             t.once.put_record(
-                StreamName=name, Data=b"3", PartitionKey="k", SequenceNumberForOrdering="7"
+                StreamName=name, Data=b"3", PartitionKey="k", SequenceNumberForOrdering=third
             )
 
 
@@ -222,6 +223,12 @@ def put_many(t, name, count, start=0):
     answer = t.kinesis.put_records(StreamName=name, Records=entries)
     equal(answer["FailedRecordCount"], 0)
     return [record["SequenceNumber"] for record in answer["Records"]]
+
+
+def bounds(shard):
+    """The shard's first and last hash key."""
+    keys = shard["HashKeyRange"]
+    return int(keys["StartingHashKey"]), int(keys["EndingHashKey"])
 
 
 def datas(read):

@@ -3,6 +3,7 @@
 import time
 
 from proving import HASH_KEY_MAX, equal, proof, refused
+from records import bounds
 
 FIRST, SECOND, THIRD, FOURTH = (f"shardId-{n:012}" for n in range(4))
 
@@ -32,7 +33,8 @@ def split_and_merge(t):
         equal(shards[THIRD]["ParentShardId"], FIRST)
         parents = {shards[FOURTH]["ParentShardId"], shards[FOURTH]["AdjacentParentShardId"]}
         equal(parents, {SECOND, THIRD})
-        closed = {s for s, d in shards.items() if "EndingSequenceNumber" in d["SequenceNumberRange"]}
+        ends = {s: d["SequenceNumberRange"] for s, d in shards.items()}
+        closed = {s for s, numbers in ends.items() if "EndingSequenceNumber" in numbers}
         equal(closed, {FIRST, SECOND, THIRD})
         open_now = t.shards(name, ShardFilter={"Type": "AT_LATEST"})
         equal([shard["ShardId"] for shard in open_now], [FOURTH])
@@ -146,9 +148,3 @@ def put(t, name, start, end):
     entries = [{"Data": b"%d" % n, "PartitionKey": str(n)} for n in range(start, end)]
     answer = t.kinesis.put_records(StreamName=name, Records=entries)
     equal(answer["FailedRecordCount"], 0)
-
-
-def bounds(shard):
-    """The shard's first and last hash key."""
-    keys = shard["HashKeyRange"]
-    return int(keys["StartingHashKey"]), int(keys["EndingHashKey"])

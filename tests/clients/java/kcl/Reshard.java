@@ -72,7 +72,8 @@ public final class Reshard {
                     holders.remove(shard, worker);
                     ended.add(shard);
                 }
-                case "records" -> rest.forEach(n -> processed.merge(Integer.parseInt(n), 1, Integer::sum));
+                case "records" ->
+                        rest.forEach(n -> processed.merge(Integer.parseInt(n), 1, Integer::sum));
                 default -> {}
             }
         }
@@ -212,13 +213,15 @@ public final class Reshard {
     }
 
     private void follow(String worker, Process process) {
-        try (BufferedReader lines = new BufferedReader(new InputStreamReader(process.getInputStream()))) {
+        InputStreamReader output = new InputStreamReader(process.getInputStream());
+        try (BufferedReader lines = new BufferedReader(output)) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 List<String> words = Arrays.asList(line.split(" "));
                 if (words.size() < 3 || !seen.containsKey(words.get(0))) {
                     continue;
                 }
-                seen.get(words.get(0)).line(worker, words.get(1), words.get(2), words.subList(3, words.size()));
+                List<String> rest = words.subList(3, words.size());
+                seen.get(words.get(0)).line(worker, words.get(1), words.get(2), rest);
                 if (!words.get(1).equals("records")) {
                     System.out.printf("%6.1f s  worker %s: %s%n", seconds(), worker, line);
                 }

@@ -151,7 +151,7 @@ public final class Worker {
                 return;
             }
             StringBuilder numbers = new StringBuilder();
-            input.records().forEach(record -> numbers.append(' ').append(UTF_8.decode(record.data())));
+            input.records().forEach(r -> numbers.append(' ').append(UTF_8.decode(r.data())));
             // Said before the checkpoint: a kill in between repeats records and loses none.
             say("records", numbers.toString());
             checkpoint(input.checkpointer()::checkpoint);

@@ -104,10 +104,16 @@ async fn life((client, name): (Client, String)) -> Outcome {
     }
     assert!(found, "{name} is in no page of ListStreams");
     delete(client, name).await?;
-    let answer = client.describe_stream_summary().stream_name(name).send().await;
-    match answer.expect_err("it is gone").into_service_error() {
-        DescribeStreamSummaryError::ResourceNotFoundException(_) => Ok(()),
-        other => Err(other.into()),
+    let deadline = Instant::now() + HANG;
+    loop {
+        match client.describe_stream_summary().stream_name(name).send().await {
+            Err(error) => match error.into_service_error() {
+                DescribeStreamSummaryError::ResourceNotFoundException(_) => return Ok(()),
+                other => return Err(other.into()),
+            },
+            Ok(_) => assert!(Instant::now() < deadline, "{name} is still there"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
