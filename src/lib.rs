@@ -52,7 +52,7 @@
 //! | 1 | `metrics` | counters and histograms as plain cells of a core; one table of names |
 //! | 2 | `wire` | the binary protocol's codec; `PROTOCOL.md` |
 //! | 2 | `disk` | the only file I/O of the server: direct for cores, blocking for boot and tools |
-//! | 2 | `net` | the only sockets of the server: listen, readiness, receive, vectored send |
+//! | 2 | `net` | the only sockets of the server: listen, readiness, receive, vectored send, TLS |
 //! | 2 | `mesh` | the only way between cores: a bounded mailbox for each ordered pair |
 //! | 2 | `quota` | token buckets and permits |
 //! | 2 | `security` | signed shard iterators |
@@ -63,7 +63,7 @@
 //! | 5 | `fanout` | subscriptions, each a cursor and credit, and the effects of a turn |
 //! | 6 | `service` | what the API does, whoever asks, and the one durable turn (`advance`) |
 //! | 7 | `native` | sessions of the binary protocol: frames in, service calls, frames out |
-//! | 7 | `gateway` | the AWS API: HTTP in, service calls, HTTP out |
+//! | 7 | `gateway` | the AWS API: HTTP requests in, service calls, answers and event streams out |
 //! | 8 | `runtime` | boot, one core per CPU, the tasks that move it, a stop by gates |
 //! | 9 | `config` | what a user chooses: flags, environment and file as one set of options |
 //! | 9 | `cli` | the commands, what they print, and their exit codes |
@@ -71,7 +71,8 @@
 //! # What is absent, and where
 //!
 //! - No `async` outside of `disk`, `net`, `mesh` and `runtime`, and no glommio: everything else is
-//!   `&mut self` and effects, so that a simulator has those four to replace and nothing more.
+//!   `&mut self` and effects, so that a simulator has those four to replace and nothing more. Only
+//!   `gateway::http` waits too, for what a client has yet to send, in tasks that `runtime` runs.
 //! - No clock on the floors from `record` to `native`: the caller passes `now`. Only `base::clock`,
 //!   the four and the clients (`client`, `cli`) read one. Random bytes come from `base::rng` alone.
 //! - No I/O in `record`, `metrics`, `wire`, `quota`, `security`, `shard`, `fanout` and `service`.

@@ -21,6 +21,7 @@ mod cores;
 mod crash;
 mod full_disk;
 mod hostile;
+mod http;
 mod lifecycle;
 mod putting;
 mod reading;
