@@ -52,7 +52,7 @@
 //! | 1 | `metrics` | counters and histograms as plain cells of a core; one table of names |
 //! | 2 | `wire` | the binary protocol's codec; `PROTOCOL.md` |
 //! | 2 | `disk` | the only file I/O of the server: direct for cores, blocking for boot and tools |
-//! | 2 | `net` | the only sockets of the server: listen, readiness, receive, vectored send |
+//! | 2 | `net` | the only sockets of the server: listen, readiness, receive, vectored send, TLS |
 //! | 2 | `mesh` | the only way between cores: a bounded mailbox for each ordered pair |
 //! | 2 | `quota` | token buckets and permits |
 //! | 2 | `security` | signatures of requests (SigV4), whose keys count, signed shard iterators |

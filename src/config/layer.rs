@@ -63,7 +63,6 @@ pub struct ServeLayer {
         env = "SHARDWAY_TLS_SELF_SIGNED",
         value_name = "true|false",
         num_args = 0..=1,
-        require_equals = true,
         default_missing_value = "true"
     )]
     pub tls_self_signed: Option<bool>,

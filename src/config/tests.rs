@@ -5,6 +5,8 @@ use clap::Parser;
 use super::serve::parse_file;
 use super::*;
 use crate::catalog::Rules;
+use crate::gateway::http::Limits;
+use crate::runtime::Certificate;
 
 #[derive(Parser)]
 struct Serve {
@@ -25,6 +27,8 @@ fn defaults_are_what_the_help_says() {
     assert_eq!(options.journal_file_bytes, 64 << 20);
     assert_eq!(options.tail_bytes, 64 << 20);
     assert_eq!((options.spin, options.log.as_str()), (Duration::ZERO, "info"));
+    assert_eq!(options.http.plain.unwrap().to_string(), "127.0.0.1:4567");
+    assert_eq!((options.http.secure, options.http.limits), (None, Limits::default()));
     assert_eq!(options.rules, Rules::default());
     let expected = Rules {
         account: "000000000000".into(),
@@ -85,6 +89,84 @@ fn what_holds_for_all_streams_comes_from_flags_and_file() {
     let off = ServeOptions::resolve(flags(&["--control-rates", "off"])).unwrap();
     assert!(!off.rules.control_rates);
     assert!(Serve::try_parse_from(["serve", "--control-rates", "fast"]).is_err());
+}
+
+#[test]
+fn the_http_ports_are_chosen_each_for_itself() {
+    let resolve = |args: &[&str]| ServeOptions::resolve(flags(args)).map(|options| options.http);
+    let off = resolve(&["--http", "off"]).unwrap();
+    assert_eq!((off.plain, off.secure), (None, None));
+    let own = ["--http", "[::]:80", "--https", "0.0.0.0:443", "--tls-self-signed"];
+    let own = resolve(&own).unwrap();
+    assert_eq!(own.plain.unwrap().to_string(), "[::]:80");
+    let (address, certificate) = own.secure.unwrap();
+    assert_eq!(
+        (address.to_string().as_str(), certificate),
+        ("0.0.0.0:443", Certificate::SelfSigned)
+    );
+    let files = ["--https", "0.0.0.0:443", "--tls-cert", "c.pem", "--tls-key", "k.pem"];
+    let expected = Certificate::Files { cert: "c.pem".into(), key: "k.pem".into() };
+    assert_eq!(resolve(&files).unwrap().secure.unwrap().1, expected);
+    let file =
+        parse_file("a.toml", "http = \"off\"\nhttps = \"[::1]:1\"\ntls_self_signed = true\n");
+    let options = ServeOptions::resolve(file.unwrap()).unwrap().http;
+    assert_eq!((options.plain, options.secure.unwrap().1), (None, Certificate::SelfSigned));
+    assert!(Serve::try_parse_from(["serve", "--http", "4567"]).is_err());
+}
+
+#[test]
+fn a_certificate_without_a_port_or_a_port_without_a_certificate_is_a_slip() {
+    let fails = |args: &[&str]| ServeOptions::resolve(flags(args)).unwrap_err().to_string();
+    let https = ["--https", "[::1]:1"];
+    assert!(fails(&https).starts_with("https needs a certificate: tls_cert and tls_key"));
+    assert_eq!(fails(&["--tls-self-signed"]), "a certificate is of use only with https");
+    let half = [https.as_slice(), &["--tls-cert", "c"]].concat();
+    assert_eq!(fails(&half), "tls_cert and tls_key are of use only together");
+    let both = [half.as_slice(), &["--tls-key", "k", "--tls-self-signed=true"]].concat();
+    assert!(fails(&both).starts_with("tls_self_signed makes what"), "{}", fails(&both));
+    let not = [half.as_slice(), &["--tls-key", "k", "--tls-self-signed=false"]].concat();
+    assert!(ServeOptions::resolve(flags(&not)).is_ok());
+}
+
+#[test]
+fn what_clients_of_http_may_cost_has_bounds() {
+    let resolve = |toml: &str| {
+        let layer = parse_file("a.toml", toml).unwrap();
+        ServeOptions::resolve(layer).map(|options| options.http.limits)
+    };
+    let limits = resolve(
+        "http_head_bytes = \"16KiB\"\nhttp_body_bytes = \"1MiB\"\nhttp_bodies_bytes = \"8MiB\"\n\
+        http_connections = 5\nhttp_streams = 6\nhttp_head_seconds = 7\nhttp_body_seconds = 8\n\
+        http_idle_seconds = 9\n",
+    );
+    let expected = Limits {
+        head_bytes: 16 << 10,
+        body_bytes: 1 << 20,
+        bodies_bytes: 8 << 20,
+        connections: 5,
+        streams: 6,
+        head_wait: Duration::from_secs(7),
+        body_wait: Duration::from_secs(8),
+        idle: Duration::from_secs(9),
+    };
+    assert_eq!(limits.unwrap(), expected);
+    let large = resolve("http_body_bytes = \"512MiB\"").unwrap();
+    assert_eq!(large.bodies_bytes, 512 << 20, "room for one at least");
+    for (toml, error) in [
+        ("http_head_bytes = 100", "http_head_bytes is 100; it must be between 8KiB and 1MiB"),
+        (
+            "http_body_bytes = \"2GiB\"",
+            "http_body_bytes is 2GiB; it must be between 64KiB and 1GiB",
+        ),
+        (
+            "http_bodies_bytes = \"1MiB\"",
+            "http_bodies_bytes is 1MiB; it must be between 16MiB and 1TiB",
+        ),
+        ("http_connections = 0", "http_connections is 0; it must be at least 1"),
+        ("http_idle_seconds = 0", "http_idle_seconds is 0; it must be between 1 and 3600"),
+    ] {
+        assert_eq!(resolve(toml).unwrap_err().to_string(), error);
+    }
 }
 
 #[test]

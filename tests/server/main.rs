@@ -28,6 +28,7 @@ mod crash;
 mod full_disk;
 mod history;
 mod hostile;
+mod http;
 mod lifecycle;
 mod putting;
 mod reading;

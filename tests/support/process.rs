@@ -284,6 +284,17 @@ impl Server {
         line.split_whitespace().nth(1).expect("an address").to_owned()
     }
 
+    /// Where it listens for HTTP, without and with TLS.
+    pub fn http_addrs(&self) -> (Option<String>, Option<String>) {
+        self.wait_ready();
+        let lines = self.printed.all();
+        let of = |name: &str| {
+            let line = lines.iter().find(|line| line.starts_with(name))?;
+            line.split_whitespace().nth(1).map(str::to_owned)
+        };
+        (of("  http "), of("  https "))
+    }
+
     /// What recovery said.
     pub fn recovery(&self) -> String {
         self.wait_line("  recovery ").trim_start().to_owned()

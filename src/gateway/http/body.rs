@@ -56,6 +56,7 @@ impl BodyReader {
         let first = pace.next(incoming).await?.unwrap_or_default();
         if first.len() == declared {
             // Small bodies arrive whole: they stay where they were received.
+            pace.end(incoming).await?;
             return Ok(Payload::new(first, held));
         }
         let mut bytes = BytesMut::with_capacity(declared);
@@ -66,7 +67,7 @@ impl BodyReader {
                 None => return Err(Refusal::Broken),
             }
         }
-        // What follows would be the end of its framing. hyper bounds a body by what it declares.
+        pace.end(incoming).await?;
         Ok(Payload::new(bytes.freeze(), held))
     }
 
@@ -129,6 +130,18 @@ impl Pace<'_> {
     /// The next piece, which is not empty; `None` is the end.
     async fn next(&mut self, incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
         poll_fn(|cx| self.poll_next(incoming, cx)).await
+    }
+
+    /// Waits for the end behind the last byte. HTTP/2 may say it later; left unheard, it would
+    /// look like a body that nobody wants.
+    async fn end(&mut self, incoming: &mut Incoming) -> Result<(), Refusal> {
+        while !incoming.is_end_stream() {
+            match self.next(incoming).await? {
+                Some(_) => return Err(Refusal::Broken),
+                None => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     fn poll_next(

@@ -35,12 +35,6 @@ impl Memory {
         Memory(Rc::new(Budget { permits, waiting: RefCell::default(), next: Cell::new(0) }))
     }
 
-    /// Bytes that are held.
-    #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.0.permits.held()
-    }
-
     /// The whole budget.
     pub(super) fn total(&self) -> usize {
         self.0.permits.total()

@@ -77,7 +77,7 @@ impl<S: Read + Write> Raw<S> {
     pub fn try_answer(&mut self) -> Option<Answer> {
         let line = self.line()?;
         let mut parts = line.split(' ');
-        assert_eq!(parts.next(), Some("HTTP/1.1"), "{line:?}");
+        assert!(parts.next().is_some_and(|version| version.starts_with("HTTP/1.")), "{line:?}");
         let status: u16 = parts.next().unwrap().parse().unwrap();
         let mut headers = BTreeMap::new();
         loop {

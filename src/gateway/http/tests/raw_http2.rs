@@ -49,6 +49,8 @@ impl<S: Read + Write> Frames<S> {
         let mut frames = Frames { io, settings: BTreeMap::new(), kept, windows, takes: true };
         let encode =
             |(id, value): &(u16, u32)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();
+        // No table: each header block then stands for itself.
+        let settings = [&[(1, 0)], settings].concat();
         frames.send(SETTINGS, 0, 0, &settings.iter().flat_map(encode).collect::<Vec<u8>>());
         let theirs = frames.next_of(SETTINGS).unwrap();
         for entry in theirs.payload.chunks(6) {
@@ -64,12 +66,22 @@ impl<S: Read + Write> Frames<S> {
     }
 
     pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        self.try_send(kind, flags, stream, payload).unwrap();
+    }
+
+    fn try_send(
+        &mut self,
+        kind: u8,
+        flags: u8,
+        stream: u32,
+        payload: &[u8],
+    ) -> std::io::Result<()> {
         let len = (payload.len() as u32).to_be_bytes();
         let mut bytes = len[1..].to_vec();
         bytes.extend([kind, flags]);
         bytes.extend(stream.to_be_bytes());
         bytes.extend(payload);
-        self.io.write_all(&bytes).unwrap();
+        self.io.write_all(&bytes)
     }
 
     /// A head, with these headers more.
@@ -177,13 +189,14 @@ impl<S: Read + Write> Frames<S> {
         let mut payload = vec![0; len];
         self.io.read_exact(&mut payload).unwrap();
         let frame = Frame { kind: head[3], flags: head[4], stream, payload };
+        // The server may have closed behind what is read here.
         if frame.kind == PING && frame.flags & ACK == 0 {
-            self.send(PING, ACK, 0, &frame.payload);
+            let _ = self.try_send(PING, ACK, 0, &frame.payload);
         }
         if frame.kind == DATA && self.takes && len > 0 {
             let more = (len as u32).to_be_bytes();
-            self.send(WINDOW_UPDATE, 0, 0, &more);
-            self.send(WINDOW_UPDATE, 0, stream, &more);
+            let _ = self.try_send(WINDOW_UPDATE, 0, 0, &more);
+            let _ = self.try_send(WINDOW_UPDATE, 0, stream, &more);
         }
         Some(frame)
     }

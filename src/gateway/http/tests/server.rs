@@ -166,8 +166,11 @@ async fn serve(listeners: [Listener; 2], tls: TlsServer, limits: Limits, shared:
     while !ended.get() {
         // A stop is noticed by the next tick, not by the sockets.
         let soon = Duration::from_millis(20);
-        let wait = async { poller.wait().await.map_err(glommio::GlommioError::<()>::from) };
-        let _ = glommio::timer::timeout(soon, wait).await;
+        let wait = async {
+            poller.wait().await.unwrap();
+            Ok::<(), glommio::GlommioError<()>>(())
+        };
+        let _ = glommio::future::timeout(soon, wait).await;
         poller.take(&mut ready).unwrap();
         for event in &ready {
             if Streams::owns(event.token) {
@@ -225,7 +228,7 @@ impl Handler for Echo {
                 ok.with_body(ResponseBody::Stream(Box::new(Slow { left: 3, wait: false })))
             }
             "/endless" => ok.with_body(ResponseBody::Stream(Box::new(Endless))),
-            "/broken" => ok.with_body(ResponseBody::Stream(Box::new(Broken(false)))),
+            "/broken" => ok.with_body(ResponseBody::Stream(Box::new(Broken(0)))),
             "/wait" => {
                 let guard = Dropped(&self.shared, Cell::new(false));
                 self.shared.waiting.fetch_add(1, Ordering::Relaxed);
@@ -283,11 +286,19 @@ impl ChunkSource for Endless {
     }
 }
 
-struct Broken(bool);
+/// Half of an answer, a pause in which it is sent, and no second half.
+struct Broken(u32);
 
 impl ChunkSource for Broken {
-    fn poll_chunk(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
-        let first = !std::mem::replace(&mut self.0, true);
-        Poll::Ready(Some(if first { Ok(Bytes::from_static(b"half")) } else { Err(Aborted) }))
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
+        self.0 += 1;
+        match self.0 {
+            1 => Poll::Ready(Some(Ok(Bytes::from_static(b"half")))),
+            2 => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            _ => Poll::Ready(Some(Err(Aborted))),
+        }
     }
 }
