@@ -366,7 +366,8 @@ fn route_put(stream: &StreamView, request: &PutRequest<'_>) -> Result<Route, Api
             ),
         ));
     }
-    if named {
+    // A newer map may have shards that this core is still to hear of.
+    if named && map_version <= stream.map_version {
         stream.require_numbered(shard)?;
     }
     if let Some(only) = stream.single_open_shard() {

@@ -84,7 +84,9 @@ impl Core {
                 self.subscriptions.set_limits(slot, &stream.options.limits, now);
             }
             open.set_options(stream.options, stream.retention_floor, now);
-            if let Some(closed) = shard.closed
+            // Nobody is told of the new shards before every core knows them.
+            let is_shown = stream.before.is_none();
+            if let Some(closed) = shard.closed.filter(|_| is_shown)
                 && !open.is_closed()
             {
                 open.close(closed.end, stream.children(shard.number));

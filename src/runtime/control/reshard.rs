@@ -38,9 +38,17 @@ impl Control {
             return Ok(ControlAnswer::Resharded(Box::new(done)));
         }
         let outcome = self.carry_out_plan(&plan).await;
-        self.passing.statuses.remove(&plan.stream);
         self.passing.closing.clear();
-        // The new shards, or the old ones again: what was held goes on.
+        if outcome.is_ok() {
+            // What was held goes on, to the new shards. Whoever is told of one may ask any core for
+            // it: all of them know the shards before one of them tells.
+            let before = self.view().require_name(name)?.clone();
+            self.passing.before.insert(plan.stream, before);
+            self.spread(name).await;
+            self.passing.before.clear();
+        }
+        self.passing.statuses.remove(&plan.stream);
+        // The new shards, or the old ones again, for everybody.
         self.spread(name).await;
         outcome?;
         self.on_demand.resharded(plan.stream, Now::read().wall);

@@ -1,4 +1,4 @@
-//! Two cores and the mail between them: what happens while shards close.
+//! Some cores and the mail between them: what happens while shards close.
 
 use std::collections::VecDeque;
 
@@ -7,6 +7,7 @@ use crate::base::rng::SplitMix64;
 use crate::catalog::{Passing, ShardRecord};
 use crate::record::{HashKey, HashRange};
 use crate::service::put_records::PutRequest;
+use crate::wire::shards::ShardFilter;
 
 pub(super) const CORES: u16 = 3;
 
@@ -83,6 +84,18 @@ impl Cores {
     pub(super) fn put(&mut self, core: u16, correlation: u64, shard: ShardNumber, keys: &[u128]) {
         let mut builder = BatchBuilder::new();
         for key in keys {
+        self.put_by(1, core, correlation, shard, keys);
+    }
+
+    /// A put of a client that goes by this version of the shard map.
+    fn put_by(
+        &mut self,
+        map_version: u64,
+        core: u16,
+        correlation: u64,
+        shard: ShardNumber,
+        keys: &[u128],
+    ) {
             let data = correlation.to_le_bytes();
             builder.push("key", Some(HashKey(*key)), &data).unwrap();
         }
@@ -90,7 +103,7 @@ impl Cores {
         let batch = BatchView::check_client(&bytes).unwrap();
         let session = SessionId { core: CoreId(core), index: 1, generation: 1 };
         let request =
-            PutRequest { session, correlation, stream: UUID, shard, map_version: 1, batch: &batch };
+            PutRequest { session, correlation, stream: UUID, shard, map_version, batch: &batch };
         self.cores[usize::from(core)].submit_put(self.now, &request).unwrap();
         self.post(core);
     }
@@ -165,7 +178,7 @@ impl Cores {
         self.next_view();
     }
 
-    /// Shard `number` is closed where it said, and two children take its place.
+    /// Shard `number` is closed where it said, and two children take its place. Nobody is told.
     fn split(&mut self, number: u32) {
         let end = self.drained.iter().find(|(n, _)| n.0 == number).unwrap().1;
         self.passing.closing.clear();
@@ -176,6 +189,7 @@ impl Cores {
         let HashRange { start, end } = parent.range;
         let middle = start.0 + (end.0 - start.0) / 2;
         let parent = *parent;
+        self.passing.before.insert(UUID, self.view.by_uuid(UUID).unwrap().clone());
         for (i, range) in [
             HashRange { start, end: HashKey(middle) },
             HashRange { start: HashKey(middle + 1), end },
@@ -199,6 +213,20 @@ impl Cores {
         let core = &self.cores[usize::from(home.0)];
         let shard = core.shard(core.slot(key).unwrap()).unwrap();
         let mut all = Vec::new();
+    /// The children are there for everybody.
+    fn show(&mut self) {
+        self.passing.before.clear();
+        self.next_view();
+    }
+
+    fn home_of(&self, number: u32) -> u16 {
+        self.view.by_uuid(UUID).unwrap().shard(ShardNumber(number)).unwrap().home.0
+    }
+
+    fn install_all(&mut self) {
+        (0..CORES).for_each(|core| self.install(core));
+    }
+
         for batch in shard.tail_from(Seq(0)) {
             let chunk = crate::fanout::chunk_of(batch);
             let view = BatchView::check_stamped(&chunk).unwrap();
@@ -312,6 +340,78 @@ fn readers_of_a_closed_shard_are_told_its_children_behind_the_last_record() {
     w.commit();
     w.subscribe(7, Position::TrimHorizon).unwrap();
     w.get(3, 2, 1000);
+#[test]
+fn nobody_is_told_of_new_shards_before_every_core_knows_them() {
+    let mut w = Cores::new(1);
+    w.put(1, 1, ShardNumber(0), &[LOW, HIGH]);
+    w.settle();
+    let home = w.home_of(0);
+    let reader = SessionId { core: CoreId(home), index: 9, generation: 1 };
+    let limits = GetLimits { limit: 10, bytes_max: u32::MAX, wait_ms: 1000 };
+    w.cores[usize::from(home)].get(w.now, reader, 9, KEY, Seq(2), limits).unwrap();
+    w.answers();
+    w.begin_close(&[0]);
+    w.install_all();
+    w.settle();
+    w.split(0);
+    w.install_all();
+    w.settle();
+    let told = |w: &Cores| {
+        let stream = w.view.by_uuid(UUID).unwrap();
+        let list = stream.list_shards(ShardFilter::FromTrimHorizon, None, 100, WALL).unwrap();
+        let (map, summary) = (stream.shard_map(), stream.summary());
+        assert_eq!(stream.describe(None, 100).unwrap().shards, list.shards);
+        assert_eq!(map.map_version, summary.map_version);
+        assert_eq!(map.shards.len() as u32, summary.open_shards);
+        assert_eq!(w.view.account(WALL).open_shards, summary.open_shards);
+        (list.shards.len(), summary.map_version, stream.children(ShardNumber(0)).len())
+    };
+    assert_eq!(told(&w), (1, 1, 0), "every core knows the children, and none tells");
+    let got = |w: &mut Cores| {
+        let effects = &mut w.cores[usize::from(home)].effects.list;
+        effects.drain(..).find_map(|effect| match effect {
+            Effect::GetDone { children, .. } => Some(children.len()),
+            _ => None,
+        })
+    };
+    assert_eq!(got(&mut w), None, "the reader at the end waits");
+    let stats = |w: &mut Cores| {
+        let now = w.now;
+        w.cores.iter_mut().map(|core| core.shard_stats(now, UUID).len()).sum::<usize>()
+    };
+    assert_eq!(stats(&mut w), 1);
+    // Whoever knows them all the same, from the answer to a put, is served.
+    w.put_by(2, 0, 2, ShardNumber(2), &[HIGH]);
+    w.settle();
+    assert_eq!(w.answers()[0].1[0].outcome, Ok(Seq(0)));
+    let child = usize::from(w.home_of(1));
+    let key = ShardKey { stream: UUID, number: ShardNumber(1) };
+    w.cores[child].get(w.now, reader, 10, key, Seq(0), GetLimits { wait_ms: 0, ..limits }).unwrap();
+    w.cores[child].effects.list.clear();
+    w.show();
+    w.install_all();
+    w.settle();
+    assert_eq!(told(&w), (3, 2, 2));
+    assert_eq!(got(&mut w), Some(2), "the long poll ends");
+    assert_eq!(stats(&mut w), 3);
+}
+
+#[test]
+fn a_put_by_a_newer_map_than_that_of_its_core_goes_where_its_hash_keys_do() {
+    let mut w = Cores::new(1);
+    w.begin_close(&[0]);
+    w.install_all();
+    w.settle();
+    w.split(0);
+    w.put_by(2, 1, 1, ShardNumber(2), &[HIGH]);
+    w.settle();
+    assert_eq!(w.answers(), [], "its core is still to hear of the children");
+    w.install_all();
+    w.settle();
+    let answers = w.answers();
+    assert_eq!((answers[0].0, answers[0].1[0].shard), (1, ShardNumber(2)));
+}
+
     w.core.finish_turn(w.now);
     assert_eq!(w.said(), [Put(1, 2, Ok(Seq(0))), Subscribed(Seq(0)), Push(7, Seq(0))]);
     let key = KEY;
@@ -357,8 +457,8 @@ fn puts_keep_their_order_for_each_key_through_splits_in_any_interleaving() {
                 .collect();
             let victim = open[rng.below(open.len() as u64) as usize];
             w.drained.clear();
-            // 0: nobody closes yet; 1: closing is spread; 2: the children are.
-            for phase in 0..3 {
+            // 0: nobody closes yet; 1: closing is spread; 2: the children are; 3: they are shown.
+            for phase in 0..4 {
                 match phase {
                     1 => w.begin_close(&[victim]),
                     2 => {
@@ -387,7 +487,7 @@ fn puts_keep_their_order_for_each_key_through_splits_in_any_interleaving() {
                             let core = waiting.swap_remove(at);
                             w.install(core);
                         }
-                        6..9 if phase < 2 || waiting.is_empty() => {
+                        6..9 if phase != 2 || waiting.is_empty() => {
                             let from = rng.below(u64::from(CORES)) as u16;
                             w.deliver(from, rng.below(u64::from(CORES)) as u16);
                         }
@@ -421,6 +521,7 @@ fn check_order(w: &Cores, sent: &[(u16, u64, Vec<u128>)], keys: &[u128], seed: u
                 .map(|(put, _)| *put)
                 .collect();
             let expected: Vec<u64> = (sent.iter().filter(|(c, ..)| *c == core))
+                    3 => w.show(),
                 .flat_map(|(_, put, of)| of.iter().filter(|k| *k == key).map(|_| *put))
                 .collect();
             assert_eq!(seen, expected, "seed {seed}, core {core}, key {key:x}");
