@@ -1,5 +1,6 @@
 //! The catalog has changed: shards appear, close and disappear, and what was chosen changes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::clock::Now;
@@ -34,7 +35,7 @@ impl Core {
             });
             fences.extend(fresh.map(|shard| (shard.home, stream.key(shard.number))));
         }
-        self.send_fences(fences);
+        self.send_fences(view.version(), fences);
         self.release_held(now);
     }
 
@@ -42,7 +43,7 @@ impl Core {
     fn leave(&mut self, before: &StreamView, after: Option<&Arc<StreamView>>) {
         let after = after.filter(|after| after.require_usable().is_ok());
         let here = before.shards_at(self.me);
-        let (mut gone, mut settled) = (Vec::new(), Vec::new());
+        let (mut gone, mut settled) = (Vec::new(), HashSet::new());
         for shard in here {
             let key = before.key(shard.number);
             let known = after.and_then(|after| after.shard(shard.number));
@@ -50,7 +51,7 @@ impl Core {
                 gone.push(key);
             }
             if shard.closing && !known.is_some_and(|known| known.closing) {
-                settled.push(key);
+                settled.insert(key);
             }
         }
         self.forget_closing(&settled);

@@ -70,15 +70,17 @@ impl Control {
     async fn carry_out_plan(&mut self, plan: &ReshardPlan) -> Result<(), ApiError> {
         let keys: Vec<ShardKey> =
             plan.parents.iter().map(|&number| ShardKey { stream: plan.stream, number }).collect();
-        self.state.drained.borrow_mut().clear();
         self.passing.statuses.insert(plan.stream, StreamStatus::Updating);
         self.passing.closing.extend(keys.iter().copied());
-        self.spread(&plan.name).await;
+        let view = self.view().next(&self.catalog, &plan.name, &self.passing);
+        self.state.drained.borrow_mut().begin(view.version());
+        self.install(view).await;
         let (ends, newest) = self.ends_of(&keys).await?;
         // A parent never closes before its last record arrived, whatever the clock says meanwhile.
         let at = Now::read().wall.max(newest);
         let event = decide::reshard(plan, &ends, &self.catalog, at);
         self.append(&event).await
+                let drained = drained.ends();
     }
 
     /// Waits until each of the shards has said where it ends. Also returns when the newest of their
@@ -96,7 +98,7 @@ impl Control {
             }
             if Instant::now() >= deadline {
                 let drained = self.state.drained.borrow();
-                let waits = shards.iter().find(|key| !drained.contains_key(key));
+                let waits = shards.iter().find(|key| !drained.ends().contains_key(key));
                 let waits = waits.expect("one of them has not answered").number;
                 return Err(ApiError::internal(format!(
                     "shard {waits} could not make its records durable within {} s: nothing was \

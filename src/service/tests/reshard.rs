@@ -15,8 +15,9 @@ pub(super) const CORES: u16 = 3;
 pub(super) struct Cores {
     pub(super) cores: Vec<Core>,
     mail: Vec<Vec<VecDeque<Message>>>,
-    /// What core 0 was told.
+    /// What core 0 was told of the newest attempt to close shards.
     pub(super) drained: Vec<(ShardNumber, Seq)>,
+    attempt: u64,
     pub(super) now: Now,
     pub(super) state: State,
     pub(super) view: Arc<View>,
@@ -55,6 +56,7 @@ impl Cores {
             cores: (0..CORES).map(core).collect(),
             mail: (0..CORES).map(|_| mailboxes()).collect(),
             drained: Vec::new(),
+            attempt: 0,
             now,
             state,
             view,
@@ -82,8 +84,6 @@ impl Cores {
     }
 
     pub(super) fn put(&mut self, core: u16, correlation: u64, shard: ShardNumber, keys: &[u128]) {
-        let mut builder = BatchBuilder::new();
-        for key in keys {
         self.put_by(1, core, correlation, shard, keys);
     }
 
@@ -96,6 +96,8 @@ impl Cores {
         shard: ShardNumber,
         keys: &[u128],
     ) {
+        let mut builder = BatchBuilder::new();
+        for key in keys {
             let data = correlation.to_le_bytes();
             builder.push("key", Some(HashKey(*key)), &data).unwrap();
         }
@@ -123,8 +125,12 @@ impl Cores {
             Message::PutDone { session, correlation, part, run, message } => {
                 core.settle_put(session, correlation, part, run, message);
             }
-            Message::Fence(shards) => core.fence(&shards),
-            Message::Drained { shard, end, .. } => self.drained.push((shard.number, end)),
+            Message::Fence { attempt, shards } => core.fence(attempt, &shards),
+            Message::Drained { attempt, shard, end, .. } => {
+                if attempt == self.attempt {
+                    self.drained.push((shard.number, end));
+                }
+            }
             other => panic!("{other:?}"),
         }
         self.post(to);
@@ -176,12 +182,14 @@ impl Cores {
         let keys = numbers.iter().map(|n| ShardKey { stream: UUID, number: ShardNumber(*n) });
         self.passing.closing.extend(keys);
         self.next_view();
+        self.attempt = self.view.version();
     }
 
     /// Shard `number` is closed where it said, and two children take its place. Nobody is told.
     fn split(&mut self, number: u32) {
         let end = self.drained.iter().find(|(n, _)| n.0 == number).unwrap().1;
         self.passing.closing.clear();
+        self.passing.before.insert(UUID, self.view.by_uuid(UUID).unwrap().clone());
         let stream = self.state.streams.get_mut("orders").unwrap();
         let next = stream.next_number();
         let parent = stream.shards.iter_mut().find(|s| s.number.0 == number).unwrap();
@@ -189,7 +197,6 @@ impl Cores {
         let HashRange { start, end } = parent.range;
         let middle = start.0 + (end.0 - start.0) / 2;
         let parent = *parent;
-        self.passing.before.insert(UUID, self.view.by_uuid(UUID).unwrap().clone());
         for (i, range) in [
             HashRange { start, end: HashKey(middle) },
             HashRange { start: HashKey(middle + 1), end },
@@ -206,13 +213,6 @@ impl Cores {
         self.next_view();
     }
 
-    /// The shard's records in order, as the payloads say which put they came from.
-    fn records(&self, number: u32) -> Vec<(u64, HashKey)> {
-        let key = ShardKey { stream: UUID, number: ShardNumber(number) };
-        let home = self.view.by_uuid(UUID).unwrap().shard(key.number).unwrap().home;
-        let core = &self.cores[usize::from(home.0)];
-        let shard = core.shard(core.slot(key).unwrap()).unwrap();
-        let mut all = Vec::new();
     /// The children are there for everybody.
     fn show(&mut self) {
         self.passing.before.clear();
@@ -227,6 +227,13 @@ impl Cores {
         (0..CORES).for_each(|core| self.install(core));
     }
 
+    /// The shard's records in order, as the payloads say which put they came from.
+    fn records(&self, number: u32) -> Vec<(u64, HashKey)> {
+        let key = ShardKey { stream: UUID, number: ShardNumber(number) };
+        let home = self.view.by_uuid(UUID).unwrap().shard(key.number).unwrap().home;
+        let core = &self.cores[usize::from(home.0)];
+        let shard = core.shard(core.slot(key).unwrap()).unwrap();
+        let mut all = Vec::new();
         for batch in shard.tail_from(Seq(0)) {
             let chunk = crate::fanout::chunk_of(batch);
             let view = BatchView::check_stamped(&chunk).unwrap();
@@ -334,12 +341,52 @@ fn a_reshard_that_is_given_up_lets_the_puts_go_on_where_they_were() {
 }
 
 #[test]
-fn readers_of_a_closed_shard_are_told_its_children_behind_the_last_record() {
-    let mut w = world_of(1, options(), usize::MAX, 64 * 1024 * KIB as u64);
-    w.put(1, 2);
-    w.commit();
-    w.subscribe(7, Position::TrimHorizon).unwrap();
-    w.get(3, 2, 1000);
+fn a_fence_of_a_reshard_that_was_given_up_does_not_count_for_the_next() {
+    let mut w = Cores::new(1);
+    let home = w.home_of(0);
+    let (other, third) = ((home + 1) % CORES, (home + 2) % CORES);
+    w.begin_close(&[0]);
+    w.install_all();
+    while w.deliver(third, home) {}
+    // The fence of `other` is still in its mailbox when core 0 gives up.
+    w.passing.closing.clear();
+    w.next_view();
+    w.install_all();
+    assert!(w.deliver(other, home), "the late fence");
+    // Again. `other` is slow to install the view, and sends a put meanwhile.
+    w.begin_close(&[0]);
+    w.install(home);
+    w.install(third);
+    while w.deliver(third, home) {}
+    w.put(other, 1, ShardNumber(0), &[LOW]);
+    w.settle();
+    assert_eq!(w.drained, [], "a core has not installed the view yet, and sends puts");
+    w.install(other);
+    w.settle();
+    assert_eq!(w.drained, [(ShardNumber(0), Seq(1))]);
+}
+
+#[test]
+fn the_end_of_a_shard_whose_reshard_was_given_up_does_not_count_for_the_next() {
+    let mut w = Cores::new(1);
+    let home = w.home_of(0);
+    w.begin_close(&[0]);
+    w.install_all();
+    for from in 0..CORES {
+        while w.deliver(from, home) {}
+    }
+    w.passing.closing.clear();
+    w.next_view();
+    w.install_all();
+    w.put(home, 1, ShardNumber(0), &[LOW]);
+    w.begin_close(&[0]);
+    while w.deliver(home, 0) {}
+    assert_eq!(w.drained, [], "what it said before the put");
+    w.install_all();
+    w.settle();
+    assert_eq!(w.drained, [(ShardNumber(0), Seq(1))]);
+}
+
 #[test]
 fn nobody_is_told_of_new_shards_before_every_core_knows_them() {
     let mut w = Cores::new(1);
@@ -412,6 +459,13 @@ fn a_put_by_a_newer_map_than_that_of_its_core_goes_where_its_hash_keys_do() {
     assert_eq!((answers[0].0, answers[0].1[0].shard), (1, ShardNumber(2)));
 }
 
+#[test]
+fn readers_of_a_closed_shard_are_told_its_children_behind_the_last_record() {
+    let mut w = world_of(1, options(), usize::MAX, 64 * 1024 * KIB as u64);
+    w.put(1, 2);
+    w.commit();
+    w.subscribe(7, Position::TrimHorizon).unwrap();
+    w.get(3, 2, 1000);
     w.core.finish_turn(w.now);
     assert_eq!(w.said(), [Put(1, 2, Ok(Seq(0))), Subscribed(Seq(0)), Push(7, Seq(0))]);
     let key = KEY;
@@ -467,6 +521,7 @@ fn puts_keep_their_order_for_each_key_through_splits_in_any_interleaving() {
                         }
                         w.split(victim);
                     }
+                    3 => w.show(),
                     _ => {}
                 }
                 let mut waiting: Vec<u16> = (0..CORES).collect();
@@ -521,7 +576,6 @@ fn check_order(w: &Cores, sent: &[(u16, u64, Vec<u128>)], keys: &[u128], seed: u
                 .map(|(put, _)| *put)
                 .collect();
             let expected: Vec<u64> = (sent.iter().filter(|(c, ..)| *c == core))
-                    3 => w.show(),
                 .flat_map(|(_, put, of)| of.iter().filter(|k| *k == key).map(|_| *put))
                 .collect();
             assert_eq!(seen, expected, "seed {seed}, core {core}, key {key:x}");
