@@ -10,7 +10,6 @@ use crate::catalog::decide::{self, Cause, ReshardPlan};
 use crate::runtime::control::Control;
 use crate::service::{ControlAnswer, ControlOutcome};
 use crate::wire::reshard::{Reshard, Resharded};
-use crate::wire::shards::ShardDescription;
 
 /// A reshard is given up when its shards cannot make durable what they have taken: the disk is full
 /// or has failed. Writers wait for no longer than this.
@@ -54,15 +53,7 @@ impl Control {
         self.on_demand.resharded(plan.stream, Now::read().wall);
         let view = self.view();
         let stream = view.require_name(name)?;
-        let changed = |number: &ShardNumber| {
-            plan.parents.contains(number) || plan.children.iter().any(|c| c.number == *number)
-        };
-        let shards: Vec<ShardDescription> = stream
-            .shards
-            .iter()
-            .filter(|shard| changed(&shard.number))
-            .map(|shard| shard.describe())
-            .collect();
+        let shards = plan.changed(stream);
         let (after, map_version) = (stream.open_shards() as u32, stream.map_version);
         Ok(ControlAnswer::Resharded(Box::new(Resharded { before, after, map_version, shards })))
     }
@@ -80,7 +71,6 @@ impl Control {
         let at = Now::read().wall.max(newest);
         let event = decide::reshard(plan, &ends, &self.catalog, at);
         self.append(&event).await
-                let drained = drained.ends();
     }
 
     /// Waits until each of the shards has said where it ends. Also returns when the newest of their
@@ -90,6 +80,7 @@ impl Control {
         loop {
             {
                 let drained = self.state.drained.borrow();
+                let drained = drained.ends();
                 if drained.len() == shards.len() {
                     let ends = shards.iter().map(|key| (key.number, drained[key].0)).collect();
                     let newest = drained.values().map(|(_, arrival)| *arrival).max();
