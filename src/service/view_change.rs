@@ -65,7 +65,7 @@ impl Core {
         for consumer in deregistered {
             let text = format!("consumer {consumer} of stream {} was deregistered", before.name);
             let error = ApiError::not_found(text);
-            self.subscriptions.end_consumer(before.uuid, consumer, &error, &mut self.effects);
+            self.end_consumer(before.uuid, consumer, &error);
         }
     }
 
@@ -103,6 +103,7 @@ impl Core {
         let why = if with_stream { "the stream was deleted" } else { "the shard has expired" };
         let error = ApiError::new(ErrorCode::ResourceNotFound, why);
         self.subscriptions.end_shard(slot, &error, &mut self.effects);
+        self.seeking.retain(|seek| seek.slot != slot);
         let waiting = std::mem::take(&mut self.waiting_gets);
         for request in waiting {
             if request.slot == slot {
