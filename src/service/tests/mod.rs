@@ -25,6 +25,7 @@ use crate::wire::put::PutRun;
 
 mod history;
 mod reshard;
+mod room;
 mod subscribe;
 
 const UUID: StreamUuid = StreamUuid([3; 16]);
