@@ -29,6 +29,7 @@ mod full_disk;
 mod history;
 mod hostile;
 mod lifecycle;
+mod new_shards;
 mod putting;
 mod reading;
 mod reshards;
