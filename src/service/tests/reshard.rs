@@ -17,7 +17,7 @@ pub(super) struct Cores {
     mail: Vec<Vec<VecDeque<Message>>>,
     /// What core 0 was told of the newest attempt to close shards.
     pub(super) drained: Vec<(ShardNumber, Seq)>,
-    attempt: u64,
+    pub(super) attempt: u64,
     pub(super) now: Now,
     pub(super) state: State,
     pub(super) view: Arc<View>,
