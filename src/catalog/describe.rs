@@ -15,17 +15,18 @@ impl StreamView {
     /// Its line in a listing.
     #[must_use]
     pub fn summary(&self) -> StreamSummary {
+        let shown = self.shown();
         StreamSummary {
-            name: self.name.clone(),
-            arn: self.arn(),
-            uuid: self.uuid,
-            status: self.status,
-            created: self.created,
-            options: self.options,
-            metrics: self.metrics,
-            open_shards: self.open_shards() as u32,
-            consumers: self.consumers.len() as u32,
-            map_version: self.map_version,
+            name: shown.name.clone(),
+            arn: shown.arn(),
+            uuid: shown.uuid,
+            status: shown.status,
+            created: shown.created,
+            options: shown.options,
+            metrics: shown.metrics,
+            open_shards: shown.open_shards() as u32,
+            consumers: shown.consumers.len() as u32,
+            map_version: shown.map_version,
         }
     }
 
@@ -38,8 +39,9 @@ impl StreamView {
         let mut violations = Violations::default();
         violations.at_most("limit", limit, SHARDS_PER_PAGE_MAX);
         violations.finish()?;
-        let from = after.map_or(0, |n| self.shards.partition_point(|s| s.number <= n));
-        let rest = &self.shards[from..];
+        let shards = &self.shown().shards;
+        let from = after.map_or(0, |n| shards.partition_point(|s| s.number <= n));
+        let rest = &shards[from..];
         let page = rest.len().min(limit as usize);
         Ok(StreamDescription {
             summary: self.summary(),
@@ -51,10 +53,11 @@ impl StreamView {
     /// What a client needs to route.
     #[must_use]
     pub fn shard_map(&self) -> ShardMap {
+        let shown = self.shown();
         ShardMap {
-            stream: self.uuid,
-            map_version: self.map_version,
-            shards: self.shards.iter().filter(|s| s.is_open()).map(ShardView::describe).collect(),
+            stream: shown.uuid,
+            map_version: shown.map_version,
+            shards: shown.shards.iter().filter(|s| s.is_open()).map(ShardView::describe).collect(),
         }
     }
 }

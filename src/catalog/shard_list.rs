@@ -11,10 +11,11 @@ impl StreamView {
     /// The shards that follow a closed one, by number. None for an open shard.
     #[must_use]
     pub fn children(&self, number: ShardNumber) -> Vec<ChildShard> {
-        let from = self.descent.partition_point(|(parent, _)| *parent < number);
-        let own = self.descent[from..].iter().take_while(|(parent, _)| *parent == number);
+        let shown = self.shown();
+        let from = shown.descent.partition_point(|(parent, _)| *parent < number);
+        let own = shown.descent[from..].iter().take_while(|(parent, _)| *parent == number);
         own.map(|&(_, at)| {
-            let child = &self.shards[at as usize];
+            let child = &shown.shards[at as usize];
             ChildShard {
                 number: child.number,
                 parent: child.parent.expect("a child has a parent"),
@@ -45,9 +46,10 @@ impl StreamView {
             ShardFilter::AfterShard(number) => after.max(Some(number)),
             _ => after,
         };
-        let from = after.map_or(0, |n| self.shards.partition_point(|s| s.number <= n));
-        let horizon = self.retention_cutoff(now);
-        let mut passing = self.shards[from..].iter().filter(|s| self.passes(s, filter, horizon));
+        let shown = self.shown();
+        let from = after.map_or(0, |n| shown.shards.partition_point(|s| s.number <= n));
+        let horizon = shown.retention_cutoff(now);
+        let mut passing = shown.shards[from..].iter().filter(|s| shown.passes(s, filter, horizon));
         let shards = passing.by_ref().take(limit as usize).map(ShardView::describe).collect();
         Ok(ShardList { shards, more: passing.next().is_some() })
     }

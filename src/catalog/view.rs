@@ -34,6 +34,8 @@ pub struct Passing {
     pub statuses: HashMap<StreamUuid, StreamStatus>,
     /// Shards that are about to be closed.
     pub closing: HashSet<ShardKey>,
+    /// Streams whose shards have just changed, as they were before: see [`StreamView::before`].
+    pub before: HashMap<StreamUuid, Arc<StreamView>>,
 }
 
 /// One stream.
@@ -65,6 +67,10 @@ pub struct StreamView {
     pub key_id: Option<String>,
     /// Its resource policy.
     pub policy: Option<String>,
+    /// The stream before a change of its shards that not every core may know of yet. Puts go to
+    /// the new shards, and whoever knows one of them can read it; but nobody is told of them: what
+    /// is shown, and where readers find the end of a shard, is as it was.
+    pub before: Option<Arc<StreamView>>,
     pub(super) rules: Arc<Rules>,
     /// Parents with each of their children, as indices into `shards`, by parent.
     pub(super) descent: Vec<(ShardNumber, u32)>,
@@ -162,7 +168,7 @@ impl View {
     #[must_use]
     pub fn account(&self, now: Millis) -> AccountDescription {
         let living = self.streams.iter().filter(|s| s.status != StreamStatus::Deleting);
-        let open_shards = living.clone().map(|stream| stream.open_shards()).sum();
+        let open_shards = living.clone().map(|stream| stream.shown().open_shards()).sum();
         let on_demand = living.filter(|s| s.options.mode == StreamMode::OnDemand).count();
         self.rules.describe_account(&self.account, open_shards, on_demand, now)
     }
@@ -235,12 +241,19 @@ impl StreamView {
             consumers: stream.consumers.clone(),
             key_id: stream.key_id.clone(),
             policy: stream.policy.clone(),
+            before: passing.before.get(&stream.uuid).cloned(),
             rules: rules.clone(),
             descent,
             open_starts: open.iter().map(|shard| shard.range.start).collect(),
             open_shards: open.iter().map(|shard| shard.number).collect(),
             shards,
         }
+    }
+
+    /// The stream as clients are told of it.
+    #[must_use]
+    pub fn shown(&self) -> &StreamView {
+        self.before.as_deref().unwrap_or(self)
     }
 
     /// The open shard that owns `key`.

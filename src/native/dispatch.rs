@@ -305,6 +305,8 @@ impl Sessions {
             .subscriptions
             .remove(&wire_id)
             .ok_or_else(|| ApiError::not_found(format!("subscription {wire_id} is not open")))?;
+        // If that is still to be answered, its failure is none of the next one with this number.
+        session.subscribing.retain(|(_, subscribing)| *subscribing != wire_id);
         let operation = ShardOperation::Unsubscribe { wire_id };
         self.ask_core(core, session, r, home, any_shard(), operation);
         Ok(())

@@ -55,7 +55,7 @@ pub struct CoreState {
     /// It is time to look after the streams, on core 0.
     pub upkeep_due: Cell<bool>,
     /// Ends of the shards that a reshard closes, on core 0.
-    pub drained: RefCell<HashMap<ShardKey, (Seq, Millis)>>,
+    pub drained: RefCell<DrainedShards>,
     /// What on-demand shards have taken in, on core 0.
     pub loads: RefCell<Vec<(CoreId, Vec<ShardLoad>)>>,
     /// Messages of cores that have a newer view already: they wait until this core has it too.
@@ -89,6 +89,34 @@ pub struct Domain {
     pub sessions: Sessions,
     /// Requests over HTTP.
     pub exchange: Exchange,
+}
+
+/// Ends of the shards that a reshard closes: behind the last record, and when that arrived.
+#[derive(Debug, Default)]
+pub struct DrainedShards {
+    /// Version of the view that announced it. What belongs to another one comes too late.
+    attempt: u64,
+    ends: HashMap<ShardKey, (Seq, Millis)>,
+}
+
+impl DrainedShards {
+    /// A reshard begins: nothing is known yet.
+    pub fn begin(&mut self, attempt: u64) {
+        *self = DrainedShards { attempt, ends: HashMap::new() };
+    }
+
+    /// A shard has said where it ends.
+    pub fn note(&mut self, attempt: u64, shard: ShardKey, end: (Seq, Millis)) {
+        if attempt == self.attempt {
+            self.ends.insert(shard, end);
+        }
+    }
+
+    /// Those that have said it.
+    #[must_use]
+    pub fn ends(&self) -> &HashMap<ShardKey, (Seq, Millis)> {
+        &self.ends
+    }
 }
 
 /// A core's way from serving to stopped.

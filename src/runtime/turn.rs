@@ -190,9 +190,9 @@ impl CoreState {
                 self.take_early(domain, now);
             }
             Message::StopWrites(reason) => core.log.fail(reason),
-            Message::Fence(shards) => core.fence(&shards),
-            Message::Drained { shard, end, arrival } => {
-                self.drained.borrow_mut().insert(shard, (end, arrival));
+            Message::Fence { attempt, shards } => core.fence(attempt, &shards),
+            Message::Drained { attempt, shard, end, arrival } => {
+                self.drained.borrow_mut().note(attempt, shard, (end, arrival));
                 self.control_due.notify();
             }
             Message::Loads { core, loads } => self.loads.borrow_mut().push((core, loads)),

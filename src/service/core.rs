@@ -9,7 +9,7 @@ use crate::base::error::ApiError;
 use crate::base::ids::{CoreId, Millis, Seq, SessionId, ShardKey, Term};
 use crate::base::limits::UNFLUSHED_BYTES_MAX;
 use crate::catalog::{ShardView, StreamView, View};
-use crate::fanout::{Effects, GetRequest, Subscriptions};
+use crate::fanout::{Effects, GetRequest, SeekRequest, Subscriptions};
 use crate::log::core_log::CoreLog;
 use crate::log::index::SegmentIndex;
 use crate::log::journal::JournalSpec;
@@ -91,7 +91,7 @@ pub struct Core {
     pub(super) subscriptions: Subscriptions,
     pub(super) waiting_gets: Vec<GetRequest>,
     /// Subscriptions whose position by time is being looked for.
-    pub(super) seeking: Vec<(SessionId, u32)>,
+    pub(super) seeking: Vec<SeekRequest>,
     pub(super) staged_waiters: Vec<PutWaiter>,
     pub(super) in_flight_waiters: Vec<PutWaiter>,
     pub(super) parked: VecDeque<ParkedPut>,

@@ -105,9 +105,17 @@ pub enum Message {
     },
     /// The sender routes no more puts to these shards at home there: all that it has sent before
     /// this are the last.
-    Fence(Vec<ShardKey>),
+    Fence {
+        /// Version of the view that announced the closing: one that was given up does not count
+        /// for the next.
+        attempt: u64,
+        /// Which.
+        shards: Vec<ShardKey>,
+    },
     /// For core 0: a closing shard has made durable what it ever will.
     Drained {
+        /// Version of the view that announced the closing.
+        attempt: u64,
         /// Which.
         shard: ShardKey,
         /// Behind its last record.

@@ -103,7 +103,12 @@ impl Core {
 
     fn send_owned_put(&mut self, now: Now, waiter: PutWaiter, target: Target, batch: Vec<u8>) {
         let Target { shard, home, closing } = target;
-        if closing {
+        if closing && let Some(error) = self.refusal() {
+            // Nothing is stored when the shard is closed either: holding it would hold more and
+            // more.
+            self.metrics.add(Counter::RefusedPuts, 1);
+            self.refuse_records(waiter, shard, &batch, &error);
+        } else if closing {
             self.held.push(HeldPut { waiter, shard, batch });
         } else if home == self.me {
             self.put_or_park(now, waiter, shard, batch);
@@ -190,6 +195,12 @@ impl Core {
         self.refusal.is_some() || self.log.failure().is_some()
     }
 
+    /// Why all puts are refused, if they are.
+    fn refusal(&self) -> Option<ApiError> {
+        let reason = self.log.failure().or(self.refusal.as_deref())?;
+        Some(ApiError::internal(format!("nothing was stored: {reason}")))
+    }
+
     /// Answers a put that came when nothing can be stored any more.
     pub fn refuse_put(&mut self, waiter: PutWaiter, key: ShardKey, batch: &[u8]) {
         let error = ApiError::new(ErrorCode::ShuttingDown, "the server is stopping");
@@ -269,8 +280,8 @@ impl Core {
         key: ShardKey,
         batch: &BatchView<'_>,
     ) -> Result<(), ApiError> {
-        if let Some(reason) = self.log.failure().or(self.refusal.as_deref()) {
-            return Err(ApiError::internal(format!("nothing was stored: {reason}")));
+        if let Some(error) = self.refusal() {
+            return Err(error);
         }
         let slot = self.slot(key)?;
         let count = batch.header().count;
@@ -366,7 +377,8 @@ fn route_put(stream: &StreamView, request: &PutRequest<'_>) -> Result<Route, Api
             ),
         ));
     }
-    if named {
+    // A newer map may have shards that this core is still to hear of.
+    if named && map_version <= stream.map_version {
         stream.require_numbered(shard)?;
     }
     if let Some(only) = stream.single_open_shard() {

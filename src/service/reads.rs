@@ -82,7 +82,10 @@ impl Core {
         let error = ApiError::internal(format!("stored records cannot be read: {reason}"));
         match purpose {
             ReadPurpose::Get(r) => self.effects.fail(r.session, r.correlation, error),
-            ReadPurpose::Seek(s) => self.effects.fail(s.session, s.correlation, error),
+            ReadPurpose::Seek(seek) => {
+                self.forget_seek(&seek);
+                self.effects.fail(seek.session, seek.correlation, error);
+            }
             ReadPurpose::Push(id) => self.subscriptions.end(id, error, &mut self.effects),
         }
     }

@@ -4,8 +4,12 @@
 //! Cores hold puts for a closing shard back as soon as they see it in their view, and send its
 //! home core a fence behind the last put that they have let through. With the fences of all cores
 //! nothing more is on its way.
+//!
+//! A closing may be given up and tried again while a fence of the first attempt is still on its
+//! way. Fences and ends say which attempt they belong to: the version of the view that announced
+//! it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::base::ids::{CoreId, ShardKey};
 use crate::log::staging::ShardSlot;
@@ -15,38 +19,60 @@ use crate::service::message::Message;
 /// The closing shards at home here.
 #[derive(Debug, Default)]
 pub(super) struct Closing {
-    /// Cores that have sent their fence. Fences of other cores may come before the own view.
-    fences: HashMap<ShardKey, u16>,
+    /// Fences of other cores may come before the own view.
+    fences: HashMap<ShardKey, Fences>,
     /// Those with all fences whose end is not reported yet.
-    draining: Vec<(ShardKey, ShardSlot)>,
+    draining: Vec<Draining>,
+}
+
+/// What has come for the newest attempt to close a shard.
+#[derive(Debug, Default)]
+struct Fences {
+    attempt: u64,
+    /// Cores that have sent theirs.
+    cores: u16,
+}
+
+/// A closing shard that gets no more puts.
+#[derive(Debug)]
+struct Draining {
+    attempt: u64,
+    key: ShardKey,
+    slot: ShardSlot,
 }
 
 impl Core {
     /// Puts for these shards are held here from now on: tells their home cores so.
-    pub(super) fn send_fences(&mut self, shards: Vec<(CoreId, ShardKey)>) {
+    pub(super) fn send_fences(&mut self, attempt: u64, shards: Vec<(CoreId, ShardKey)>) {
         let mut by_home: HashMap<CoreId, Vec<ShardKey>> = HashMap::new();
         for (home, shard) in shards {
             by_home.entry(home).or_default().push(shard);
         }
         for (home, shards) in by_home {
             if home == self.me {
-                self.fence(&shards);
+                self.fence(attempt, &shards);
             } else {
-                self.send(home, Message::Fence(shards));
+                self.send(home, Message::Fence { attempt, shards });
             }
         }
     }
 
     /// A core sends these shards no more puts.
-    pub fn fence(&mut self, shards: &[ShardKey]) {
-        for &shard in shards {
-            let fences = self.closing.fences.entry(shard).or_default();
-            *fences += 1;
-            if *fences == self.view.cores()
-                && let Ok(slot) = self.slot(shard)
+    pub fn fence(&mut self, attempt: u64, shards: &[ShardKey]) {
+        for &key in shards {
+            let fences = self.closing.fences.entry(key).or_default();
+            if attempt > fences.attempt {
+                *fences = Fences { attempt, cores: 0 };
+            }
+            if attempt < fences.attempt {
+                continue;
+            }
+            fences.cores += 1;
+            if fences.cores == self.view.cores()
+                && let Ok(slot) = self.slot(key)
             {
-                self.closing.fences.remove(&shard);
-                self.closing.draining.push((shard, slot));
+                self.closing.fences.remove(&key);
+                self.closing.draining.push(Draining { attempt, key, slot });
             }
         }
     }
@@ -57,14 +83,14 @@ impl Core {
             return;
         }
         let mut draining = std::mem::take(&mut self.closing.draining);
-        draining.retain(|&(key, slot)| {
+        let parked: HashSet<ShardKey> = self.parked.iter().map(|put| put.shard).collect();
+        draining.retain(|&Draining { attempt, key, slot }| {
             let Some(shard) = self.shard(slot) else { return false };
             let (marks, arrival) = (shard.watermarks(), shard.last_arrival());
-            let waits = self.parked.iter().any(|put| put.shard == key);
-            if waits || marks.durable < marks.staged {
+            if parked.contains(&key) || marks.durable < marks.staged {
                 return true;
             }
-            let drained = Message::Drained { shard: key, end: marks.durable, arrival };
+            let drained = Message::Drained { attempt, shard: key, end: marks.durable, arrival };
             self.send(CoreId(0), drained);
             false
         });
@@ -72,12 +98,12 @@ impl Core {
     }
 
     /// These shards are not about to be closed any more, or are closed.
-    pub(super) fn forget_closing(&mut self, shards: &[ShardKey]) {
+    pub(super) fn forget_closing(&mut self, shards: &HashSet<ShardKey>) {
         for shard in shards {
             self.closing.fences.remove(shard);
         }
         if !self.closing.draining.is_empty() {
-            self.closing.draining.retain(|(key, _)| !shards.contains(key));
+            self.closing.draining.retain(|draining| !shards.contains(&draining.key));
         }
     }
 }

@@ -13,7 +13,7 @@ impl Core {
     pub fn shard_stats(&mut self, now: Now, stream: StreamUuid) -> Vec<ShardStats> {
         let Some(view) = self.view.by_uuid(stream).cloned() else { return Vec::new() };
         let mut all = Vec::new();
-        for shard in view.shards_at(self.me) {
+        for shard in view.shown().shards_at(self.me) {
             let Ok(slot) = self.slot(view.key(shard.number)) else { continue };
             let subscriptions = self.subscriptions.of_shard(slot) as u32;
             let shard = self.shard_mut(slot).expect("an open slot has its shard");

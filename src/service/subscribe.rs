@@ -2,7 +2,7 @@
 
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
-use crate::base::ids::{Seq, SessionId, ShardKey};
+use crate::base::ids::{Seq, SessionId, ShardKey, StreamUuid};
 use crate::base::limits::NAME_BYTES_MAX;
 use crate::base::stream::Position;
 use crate::fanout::{Effect, NewSubscription, Opening, SeekRequest};
@@ -23,29 +23,33 @@ impl Core {
     ) -> Result<(), ApiError> {
         let slot = self.slot(key)?;
         check_consumer_name(&new.consumer)?;
-        self.view.require_uuid(key.stream)?.consumer(&new.consumer)?;
-        let shard = self.shard(slot).expect("an open slot has its shard");
-        self.subscriptions.check_guard(slot, shard, &new.consumer, now)?;
+        self.check_consumer(now, slot, &new.consumer)?;
         if self.subscriptions.has(session, new.wire_id) {
             return Err(ApiError::invalid(format!(
                 "subscription {} is open on this connection already",
                 new.wire_id
             )));
         }
-        let wire_id = new.wire_id;
         let seek = SeekRequest { session, correlation, slot, subscribe: Some(new.clone()) };
-        match self.find_position(now, slot, position, seek)? {
+        match self.find_position(now, slot, position, seek.clone())? {
             Found::At(seq) => self.open_at(now, session, correlation, slot, new, seq),
             Found::Read(job) => {
-                self.seeking.push((session, wire_id));
+                self.seeking.push(seek);
                 self.effects.reads.push(*job);
             }
         }
         Ok(())
     }
 
+    /// The API's error unless the consumer is registered and has not just subscribed to the shard.
+    fn check_consumer(&self, now: Now, slot: ShardSlot, consumer: &str) -> Result<(), ApiError> {
+        let shard = self.shard(slot).expect("an open slot has its shard");
+        self.view.require_uuid(shard.key().stream)?.consumer(consumer)?;
+        self.subscriptions.check_guard(slot, shard, consumer, now)
+    }
+
     /// A position by time is found: opens the subscription, unless its client has gone or has
-    /// taken it back meanwhile.
+    /// taken it back meanwhile, its consumer was deregistered, or has subscribed by another call.
     pub(super) fn open_found(
         &mut self,
         now: Now,
@@ -53,17 +57,33 @@ impl Core {
         new: NewSubscription,
         start: Seq,
     ) {
-        let wanted = (seek.session, new.wire_id);
-        match self.seeking.iter().position(|seeking| *seeking == wanted) {
-            Some(at) => {
-                self.seeking.swap_remove(at);
-                self.open_at(now, seek.session, seek.correlation, seek.slot, new, start);
-            }
-            None => {
-                let error = ApiError::not_found("the subscription was ended before it began");
-                self.effects.fail(seek.session, seek.correlation, error);
-            }
+        let SeekRequest { session, correlation, slot, .. } = seek;
+        let checked = match self.forget_seek(&seek) {
+            true => self.check_consumer(now, slot, &new.consumer),
+            false => Err(ApiError::not_found("the subscription was ended before it began")),
+        };
+        match checked {
+            Ok(()) => self.open_at(now, session, correlation, slot, new, start),
+            Err(error) => self.effects.fail(session, correlation, error),
         }
+    }
+
+    /// A position is not looked for any more. False if it was not: its read is still to answer.
+    pub(super) fn forget_seek(&mut self, seek: &SeekRequest) -> bool {
+        let at = self.seeking.iter().position(|other| other == seek);
+        at.map(|at| self.seeking.swap_remove(at)).is_some()
+    }
+
+    /// Ends the subscriptions of a consumer of a stream, also those that are about to begin.
+    pub(super) fn end_consumer(&mut self, stream: StreamUuid, consumer: &str, error: &ApiError) {
+        self.subscriptions.end_consumer(stream, consumer, error, &mut self.effects);
+        let mut seeking = std::mem::take(&mut self.seeking);
+        seeking.retain(|seek| {
+            let of_stream = self.shard(seek.slot).is_some_and(|shard| shard.key().stream == stream);
+            let of_consumer = seek.subscribe.as_ref().is_some_and(|new| new.consumer == consumer);
+            !(of_stream && of_consumer)
+        });
+        self.seeking = seeking;
     }
 
     pub(super) fn open_at(
@@ -97,7 +117,10 @@ impl Core {
         correlation: u64,
         wire_id: u32,
     ) -> Result<(), ApiError> {
-        let seeking = self.seeking.iter().position(|seeking| *seeking == (session, wire_id));
+        let wanted = |new: &NewSubscription| new.wire_id == wire_id;
+        let seeking = self.seeking.iter().position(|seek| {
+            seek.session == session && seek.subscribe.as_ref().is_some_and(wanted)
+        });
         if let Some(at) = seeking {
             self.seeking.swap_remove(at);
         } else if !self.subscriptions.close(session, wire_id) {
@@ -121,7 +144,7 @@ impl Core {
     /// A connection has gone.
     pub fn session_closed(&mut self, session: SessionId) {
         self.subscriptions.close_session(session);
-        self.seeking.retain(|(other, _)| *other != session);
+        self.seeking.retain(|seek| seek.session != session);
         self.waiting_gets.retain(|request| request.session != session);
     }
 

@@ -1,5 +1,6 @@
 //! The catalog has changed: shards appear, close and disappear, and what was chosen changes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::clock::Now;
@@ -34,7 +35,7 @@ impl Core {
             });
             fences.extend(fresh.map(|shard| (shard.home, stream.key(shard.number))));
         }
-        self.send_fences(fences);
+        self.send_fences(view.version(), fences);
         self.release_held(now);
     }
 
@@ -42,7 +43,7 @@ impl Core {
     fn leave(&mut self, before: &StreamView, after: Option<&Arc<StreamView>>) {
         let after = after.filter(|after| after.require_usable().is_ok());
         let here = before.shards_at(self.me);
-        let (mut gone, mut settled) = (Vec::new(), Vec::new());
+        let (mut gone, mut settled) = (Vec::new(), HashSet::new());
         for shard in here {
             let key = before.key(shard.number);
             let known = after.and_then(|after| after.shard(shard.number));
@@ -50,7 +51,7 @@ impl Core {
                 gone.push(key);
             }
             if shard.closing && !known.is_some_and(|known| known.closing) {
-                settled.push(key);
+                settled.insert(key);
             }
         }
         self.forget_closing(&settled);
@@ -64,7 +65,7 @@ impl Core {
         for consumer in deregistered {
             let text = format!("consumer {consumer} of stream {} was deregistered", before.name);
             let error = ApiError::not_found(text);
-            self.subscriptions.end_consumer(before.uuid, consumer, &error, &mut self.effects);
+            self.end_consumer(before.uuid, consumer, &error);
         }
     }
 
@@ -84,7 +85,9 @@ impl Core {
                 self.subscriptions.set_limits(slot, &stream.options.limits, now);
             }
             open.set_options(stream.options, stream.retention_floor, now);
-            if let Some(closed) = shard.closed
+            // Nobody is told of the new shards before every core knows them.
+            let is_shown = stream.before.is_none();
+            if let Some(closed) = shard.closed.filter(|_| is_shown)
                 && !open.is_closed()
             {
                 open.close(closed.end, stream.children(shard.number));
@@ -100,6 +103,7 @@ impl Core {
         let why = if with_stream { "the stream was deleted" } else { "the shard has expired" };
         let error = ApiError::new(ErrorCode::ResourceNotFound, why);
         self.subscriptions.end_shard(slot, &error, &mut self.effects);
+        self.seeking.retain(|seek| seek.slot != slot);
         let waiting = std::mem::take(&mut self.waiting_gets);
         for request in waiting {
             if request.slot == slot {

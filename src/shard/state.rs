@@ -388,9 +388,11 @@ impl Shard {
         Some(base)
     }
 
-    /// How far a reader at `seq` is behind the newest record, in ms.
+    /// How far a reader is behind the newest record, in ms: `seq` is the next that it gets,
+    /// `arrival` that of the last that it got. 0 at the tip only: readers take it for the end of
+    /// what there is. Records of the same batch or millisecond are 1 ms behind.
     #[must_use]
     pub fn behind_ms(&self, seq: Seq, arrival: Millis) -> u64 {
-        if seq >= self.marks.durable { 0 } else { self.last_arrival.since(arrival) }
+        if seq >= self.marks.durable { 0 } else { self.last_arrival.since(arrival).max(1) }
     }
 }

@@ -286,3 +286,17 @@ impl Model {
         }
     }
 }
+
+#[test]
+fn whoever_has_not_read_everything_is_behind_also_within_a_millisecond() {
+    let mut shard = shard();
+    stage_durable(&mut shard, 10, 1);
+    let arrival = shard.last_arrival();
+    for seq in 0..10 {
+        assert_eq!(shard.behind_ms(Seq(seq), arrival), 1, "{seq}");
+    }
+    assert_eq!(shard.behind_ms(Seq(3), Millis(arrival.0 - 7)), 7);
+    assert_eq!(shard.behind_ms(Seq(10), arrival), 0);
+    stage(&mut shard, 1, 100);
+    assert_eq!(shard.behind_ms(Seq(10), arrival), 0, "what is staged is not there yet");
+}

@@ -30,6 +30,7 @@ mod history;
 mod hostile;
 mod http;
 mod lifecycle;
+mod new_shards;
 mod putting;
 mod reading;
 mod reshards;

@@ -112,7 +112,7 @@ fn a_get_keeps_to_its_limits_and_its_iterator_goes_on_behind_them() {
         let iterator = client.get_iterator(stream, SHARD, position).unwrap();
         let two = client.get(&iterator, 2, 1 << 20, 0).unwrap();
         assert_eq!((two.first, two.end), (Seq(from), Seq(from + 2)));
-        assert!(two.behind_ms > 0 || from == 880);
+        assert!(two.behind_ms > 0, "more follows");
         let small = client.get(&two.next_iterator, 100, 1000, 0).unwrap();
         let one = (small.first, small.end);
         assert_eq!(one, (Seq(from + 2), Seq(from + 3)), "a single larger batch comes alone");

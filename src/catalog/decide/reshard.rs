@@ -13,8 +13,10 @@ use crate::catalog::event::{Event, PlannedShard};
 use crate::catalog::rules::Rules;
 use crate::catalog::state::{ShardRecord, State, StreamRecord};
 use crate::catalog::validation::Violations;
+use crate::catalog::view::{ShardView, StreamView};
 use crate::record::{HashKey, HashRange};
 use crate::wire::reshard::Reshard;
+use crate::wire::shards::ShardDescription;
 
 /// Who wants a reshard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,14 @@ impl ReshardPlan {
     pub fn parent_keys(&self) -> impl Iterator<Item = ShardKey> {
         let stream = self.stream;
         self.parents.iter().map(move |&number| ShardKey { stream, number })
+    }
+
+    /// The shards that it has closed and made, by number, as they are in `after`.
+    #[must_use]
+    pub fn changed(&self, after: &StreamView) -> Vec<ShardDescription> {
+        let children = self.children.iter().map(|child| child.number);
+        let changed = self.parents.iter().copied().chain(children);
+        changed.filter_map(|number| after.shard(number)).map(ShardView::describe).collect()
     }
 }
 

@@ -59,3 +59,25 @@ fn a_view_that_follows_one_change_shares_what_has_not_changed() {
     let time = fastest(|| drop(world.view()));
     assert!(time < SLACK * Duration::from_millis(50), "the view of everything takes {time:?}");
 }
+
+#[test]
+fn ten_thousand_shards_are_scaled_in_a_hundred_milliseconds() {
+    for (shards, target) in [(5_000, 10_000), (9_999, 10_000)] {
+        let world = World::with(&[("a", shards)]);
+        let before = world.view();
+        let time = fastest(|| {
+            let mut world = world.clone();
+            let plan = world.reshard("a", scale(target)).unwrap();
+            let passing = Passing {
+                closing: plan.parent_keys().collect(),
+                before: [(plan.stream, before.by_name("a").unwrap().clone())].into(),
+                ..Passing::default()
+            };
+            let after = before.next(&world.state, "a", &passing);
+            let changed = plan.changed(after.by_name("a").unwrap());
+            assert_eq!(changed.len(), plan.parents.len() + plan.children.len());
+            assert!(changed.is_sorted_by_key(|shard| shard.number));
+        });
+        assert!(time < SLACK * Duration::from_millis(100), "{shards} to {target} takes {time:?}");
+    }
+}

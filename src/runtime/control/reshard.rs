@@ -10,7 +10,6 @@ use crate::catalog::decide::{self, Cause, ReshardPlan};
 use crate::runtime::control::Control;
 use crate::service::{ControlAnswer, ControlOutcome};
 use crate::wire::reshard::{Reshard, Resharded};
-use crate::wire::shards::ShardDescription;
 
 /// A reshard is given up when its shards cannot make durable what they have taken: the disk is full
 /// or has failed. Writers wait for no longer than this.
@@ -38,23 +37,23 @@ impl Control {
             return Ok(ControlAnswer::Resharded(Box::new(done)));
         }
         let outcome = self.carry_out_plan(&plan).await;
-        self.passing.statuses.remove(&plan.stream);
         self.passing.closing.clear();
-        // The new shards, or the old ones again: what was held goes on.
+        if outcome.is_ok() {
+            // What was held goes on, to the new shards. Whoever is told of one may ask any core for
+            // it: all of them know the shards before one of them tells.
+            let before = self.view().require_name(name)?.clone();
+            self.passing.before.insert(plan.stream, before);
+            self.spread(name).await;
+            self.passing.before.clear();
+        }
+        self.passing.statuses.remove(&plan.stream);
+        // The new shards, or the old ones again, for everybody.
         self.spread(name).await;
         outcome?;
         self.on_demand.resharded(plan.stream, Now::read().wall);
         let view = self.view();
         let stream = view.require_name(name)?;
-        let changed = |number: &ShardNumber| {
-            plan.parents.contains(number) || plan.children.iter().any(|c| c.number == *number)
-        };
-        let shards: Vec<ShardDescription> = stream
-            .shards
-            .iter()
-            .filter(|shard| changed(&shard.number))
-            .map(|shard| shard.describe())
-            .collect();
+        let shards = plan.changed(stream);
         let (after, map_version) = (stream.open_shards() as u32, stream.map_version);
         Ok(ControlAnswer::Resharded(Box::new(Resharded { before, after, map_version, shards })))
     }
@@ -62,10 +61,11 @@ impl Control {
     async fn carry_out_plan(&mut self, plan: &ReshardPlan) -> Result<(), ApiError> {
         let keys: Vec<ShardKey> =
             plan.parents.iter().map(|&number| ShardKey { stream: plan.stream, number }).collect();
-        self.state.drained.borrow_mut().clear();
         self.passing.statuses.insert(plan.stream, StreamStatus::Updating);
         self.passing.closing.extend(keys.iter().copied());
-        self.spread(&plan.name).await;
+        let view = self.view().next(&self.catalog, &plan.name, &self.passing);
+        self.state.drained.borrow_mut().begin(view.version());
+        self.install(view).await;
         let (ends, newest) = self.ends_of(&keys).await?;
         // A parent never closes before its last record arrived, whatever the clock says meanwhile.
         let at = Now::read().wall.max(newest);
@@ -80,6 +80,7 @@ impl Control {
         loop {
             {
                 let drained = self.state.drained.borrow();
+                let drained = drained.ends();
                 if drained.len() == shards.len() {
                     let ends = shards.iter().map(|key| (key.number, drained[key].0)).collect();
                     let newest = drained.values().map(|(_, arrival)| *arrival).max();
@@ -88,7 +89,7 @@ impl Control {
             }
             if Instant::now() >= deadline {
                 let drained = self.state.drained.borrow();
-                let waits = shards.iter().find(|key| !drained.contains_key(key));
+                let waits = shards.iter().find(|key| !drained.ends().contains_key(key));
                 let waits = waits.expect("one of them has not answered").number;
                 return Err(ApiError::internal(format!(
                     "shard {waits} could not make its records durable within {} s: nothing was \

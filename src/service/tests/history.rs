@@ -286,7 +286,9 @@ impl History {
         }
         self.w.drained.clear();
         self.w.passing.closing.extend(plan.parent_keys());
-        self.spread();
+        self.w.next_view();
+        self.w.attempt = self.w.view.version();
+        (0..CORES).for_each(|core| self.w.install(core));
         let mut puts = Vec::new();
         for _ in 0..self.random.below(3) {
             puts.push(self.send());
@@ -316,7 +318,12 @@ impl History {
             });
         }
         self.w.passing = Passing::default();
+        let before = self.w.view.by_uuid(UUID).expect("it exists").clone();
+        self.w.passing.before.insert(UUID, before);
         self.apply(&event);
+        // All cores know the new shards: now readers are told of them.
+        self.w.passing.before.clear();
+        self.spread();
         self.stored(puts);
     }
 

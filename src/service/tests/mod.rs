@@ -25,6 +25,8 @@ use crate::wire::put::PutRun;
 
 mod history;
 mod reshard;
+mod room;
+mod subscribe;
 
 const UUID: StreamUuid = StreamUuid([3; 16]);
 const KEY: ShardKey = ShardKey { stream: UUID, number: ShardNumber(0) };

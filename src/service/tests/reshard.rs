@@ -1,4 +1,4 @@
-//! Two cores and the mail between them: what happens while shards close.
+//! Some cores and the mail between them: what happens while shards close.
 
 use std::collections::VecDeque;
 
@@ -7,6 +7,7 @@ use crate::base::rng::SplitMix64;
 use crate::catalog::{Passing, ShardRecord};
 use crate::record::{HashKey, HashRange};
 use crate::service::put_records::PutRequest;
+use crate::wire::shards::ShardFilter;
 
 pub(super) const CORES: u16 = 3;
 
@@ -14,8 +15,9 @@ pub(super) const CORES: u16 = 3;
 pub(super) struct Cores {
     pub(super) cores: Vec<Core>,
     mail: Vec<Vec<VecDeque<Message>>>,
-    /// What core 0 was told.
+    /// What core 0 was told of the newest attempt to close shards.
     pub(super) drained: Vec<(ShardNumber, Seq)>,
+    pub(super) attempt: u64,
     pub(super) now: Now,
     pub(super) state: State,
     pub(super) view: Arc<View>,
@@ -54,6 +56,7 @@ impl Cores {
             cores: (0..CORES).map(core).collect(),
             mail: (0..CORES).map(|_| mailboxes()).collect(),
             drained: Vec::new(),
+            attempt: 0,
             now,
             state,
             view,
@@ -81,6 +84,18 @@ impl Cores {
     }
 
     pub(super) fn put(&mut self, core: u16, correlation: u64, shard: ShardNumber, keys: &[u128]) {
+        self.put_by(1, core, correlation, shard, keys);
+    }
+
+    /// A put of a client that goes by this version of the shard map.
+    fn put_by(
+        &mut self,
+        map_version: u64,
+        core: u16,
+        correlation: u64,
+        shard: ShardNumber,
+        keys: &[u128],
+    ) {
         let mut builder = BatchBuilder::new();
         for key in keys {
             let data = correlation.to_le_bytes();
@@ -90,7 +105,7 @@ impl Cores {
         let batch = BatchView::check_client(&bytes).unwrap();
         let session = SessionId { core: CoreId(core), index: 1, generation: 1 };
         let request =
-            PutRequest { session, correlation, stream: UUID, shard, map_version: 1, batch: &batch };
+            PutRequest { session, correlation, stream: UUID, shard, map_version, batch: &batch };
         self.cores[usize::from(core)].submit_put(self.now, &request).unwrap();
         self.post(core);
     }
@@ -110,8 +125,12 @@ impl Cores {
             Message::PutDone { session, correlation, part, run, message } => {
                 core.settle_put(session, correlation, part, run, message);
             }
-            Message::Fence(shards) => core.fence(&shards),
-            Message::Drained { shard, end, .. } => self.drained.push((shard.number, end)),
+            Message::Fence { attempt, shards } => core.fence(attempt, &shards),
+            Message::Drained { attempt, shard, end, .. } => {
+                if attempt == self.attempt {
+                    self.drained.push((shard.number, end));
+                }
+            }
             other => panic!("{other:?}"),
         }
         self.post(to);
@@ -163,12 +182,14 @@ impl Cores {
         let keys = numbers.iter().map(|n| ShardKey { stream: UUID, number: ShardNumber(*n) });
         self.passing.closing.extend(keys);
         self.next_view();
+        self.attempt = self.view.version();
     }
 
-    /// Shard `number` is closed where it said, and two children take its place.
+    /// Shard `number` is closed where it said, and two children take its place. Nobody is told.
     fn split(&mut self, number: u32) {
         let end = self.drained.iter().find(|(n, _)| n.0 == number).unwrap().1;
         self.passing.closing.clear();
+        self.passing.before.insert(UUID, self.view.by_uuid(UUID).unwrap().clone());
         let stream = self.state.streams.get_mut("orders").unwrap();
         let next = stream.next_number();
         let parent = stream.shards.iter_mut().find(|s| s.number.0 == number).unwrap();
@@ -190,6 +211,20 @@ impl Cores {
         }
         stream.map_version += 1;
         self.next_view();
+    }
+
+    /// The children are there for everybody.
+    fn show(&mut self) {
+        self.passing.before.clear();
+        self.next_view();
+    }
+
+    fn home_of(&self, number: u32) -> u16 {
+        self.view.by_uuid(UUID).unwrap().shard(ShardNumber(number)).unwrap().home.0
+    }
+
+    fn install_all(&mut self) {
+        (0..CORES).for_each(|core| self.install(core));
     }
 
     /// The shard's records in order, as the payloads say which put they came from.
@@ -306,6 +341,125 @@ fn a_reshard_that_is_given_up_lets_the_puts_go_on_where_they_were() {
 }
 
 #[test]
+fn a_fence_of_a_reshard_that_was_given_up_does_not_count_for_the_next() {
+    let mut w = Cores::new(1);
+    let home = w.home_of(0);
+    let (other, third) = ((home + 1) % CORES, (home + 2) % CORES);
+    w.begin_close(&[0]);
+    w.install_all();
+    while w.deliver(third, home) {}
+    // The fence of `other` is still in its mailbox when core 0 gives up.
+    w.passing.closing.clear();
+    w.next_view();
+    w.install_all();
+    assert!(w.deliver(other, home), "the late fence");
+    // Again. `other` is slow to install the view, and sends a put meanwhile.
+    w.begin_close(&[0]);
+    w.install(home);
+    w.install(third);
+    while w.deliver(third, home) {}
+    w.put(other, 1, ShardNumber(0), &[LOW]);
+    w.settle();
+    assert_eq!(w.drained, [], "a core has not installed the view yet, and sends puts");
+    w.install(other);
+    w.settle();
+    assert_eq!(w.drained, [(ShardNumber(0), Seq(1))]);
+}
+
+#[test]
+fn the_end_of_a_shard_whose_reshard_was_given_up_does_not_count_for_the_next() {
+    let mut w = Cores::new(1);
+    let home = w.home_of(0);
+    w.begin_close(&[0]);
+    w.install_all();
+    for from in 0..CORES {
+        while w.deliver(from, home) {}
+    }
+    w.passing.closing.clear();
+    w.next_view();
+    w.install_all();
+    w.put(home, 1, ShardNumber(0), &[LOW]);
+    w.begin_close(&[0]);
+    while w.deliver(home, 0) {}
+    assert_eq!(w.drained, [], "what it said before the put");
+    w.install_all();
+    w.settle();
+    assert_eq!(w.drained, [(ShardNumber(0), Seq(1))]);
+}
+
+#[test]
+fn nobody_is_told_of_new_shards_before_every_core_knows_them() {
+    let mut w = Cores::new(1);
+    w.put(1, 1, ShardNumber(0), &[LOW, HIGH]);
+    w.settle();
+    let home = w.home_of(0);
+    let reader = SessionId { core: CoreId(home), index: 9, generation: 1 };
+    let limits = GetLimits { limit: 10, bytes_max: u32::MAX, wait_ms: 1000 };
+    w.cores[usize::from(home)].get(w.now, reader, 9, KEY, Seq(2), limits).unwrap();
+    w.answers();
+    w.begin_close(&[0]);
+    w.install_all();
+    w.settle();
+    w.split(0);
+    w.install_all();
+    w.settle();
+    let told = |w: &Cores| {
+        let stream = w.view.by_uuid(UUID).unwrap();
+        let list = stream.list_shards(ShardFilter::FromTrimHorizon, None, 100, WALL).unwrap();
+        let (map, summary) = (stream.shard_map(), stream.summary());
+        assert_eq!(stream.describe(None, 100).unwrap().shards, list.shards);
+        assert_eq!(map.map_version, summary.map_version);
+        assert_eq!(map.shards.len() as u32, summary.open_shards);
+        assert_eq!(w.view.account(WALL).open_shards, summary.open_shards);
+        (list.shards.len(), summary.map_version, stream.children(ShardNumber(0)).len())
+    };
+    assert_eq!(told(&w), (1, 1, 0), "every core knows the children, and none tells");
+    let got = |w: &mut Cores| {
+        let effects = &mut w.cores[usize::from(home)].effects.list;
+        effects.drain(..).find_map(|effect| match effect {
+            Effect::GetDone { children, .. } => Some(children.len()),
+            _ => None,
+        })
+    };
+    assert_eq!(got(&mut w), None, "the reader at the end waits");
+    let stats = |w: &mut Cores| {
+        let now = w.now;
+        w.cores.iter_mut().map(|core| core.shard_stats(now, UUID).len()).sum::<usize>()
+    };
+    assert_eq!(stats(&mut w), 1);
+    // Whoever knows them all the same, from the answer to a put, is served.
+    w.put_by(2, 0, 2, ShardNumber(2), &[HIGH]);
+    w.settle();
+    assert_eq!(w.answers()[0].1[0].outcome, Ok(Seq(0)));
+    let child = usize::from(w.home_of(1));
+    let key = ShardKey { stream: UUID, number: ShardNumber(1) };
+    w.cores[child].get(w.now, reader, 10, key, Seq(0), GetLimits { wait_ms: 0, ..limits }).unwrap();
+    w.cores[child].effects.list.clear();
+    w.show();
+    w.install_all();
+    w.settle();
+    assert_eq!(told(&w), (3, 2, 2));
+    assert_eq!(got(&mut w), Some(2), "the long poll ends");
+    assert_eq!(stats(&mut w), 3);
+}
+
+#[test]
+fn a_put_by_a_newer_map_than_that_of_its_core_goes_where_its_hash_keys_do() {
+    let mut w = Cores::new(1);
+    w.begin_close(&[0]);
+    w.install_all();
+    w.settle();
+    w.split(0);
+    w.put_by(2, 1, 1, ShardNumber(2), &[HIGH]);
+    w.settle();
+    assert_eq!(w.answers(), [], "its core is still to hear of the children");
+    w.install_all();
+    w.settle();
+    let answers = w.answers();
+    assert_eq!((answers[0].0, answers[0].1[0].shard), (1, ShardNumber(2)));
+}
+
+#[test]
 fn readers_of_a_closed_shard_are_told_its_children_behind_the_last_record() {
     let mut w = world_of(1, options(), usize::MAX, 64 * 1024 * KIB as u64);
     w.put(1, 2);
@@ -357,8 +511,8 @@ fn puts_keep_their_order_for_each_key_through_splits_in_any_interleaving() {
                 .collect();
             let victim = open[rng.below(open.len() as u64) as usize];
             w.drained.clear();
-            // 0: nobody closes yet; 1: closing is spread; 2: the children are.
-            for phase in 0..3 {
+            // 0: nobody closes yet; 1: closing is spread; 2: the children are; 3: they are shown.
+            for phase in 0..4 {
                 match phase {
                     1 => w.begin_close(&[victim]),
                     2 => {
@@ -367,6 +521,7 @@ fn puts_keep_their_order_for_each_key_through_splits_in_any_interleaving() {
                         }
                         w.split(victim);
                     }
+                    3 => w.show(),
                     _ => {}
                 }
                 let mut waiting: Vec<u16> = (0..CORES).collect();
@@ -387,7 +542,7 @@ fn puts_keep_their_order_for_each_key_through_splits_in_any_interleaving() {
                             let core = waiting.swap_remove(at);
                             w.install(core);
                         }
-                        6..9 if phase < 2 || waiting.is_empty() => {
+                        6..9 if phase != 2 || waiting.is_empty() => {
                             let from = rng.below(u64::from(CORES)) as u16;
                             w.deliver(from, rng.below(u64::from(CORES)) as u16);
                         }
