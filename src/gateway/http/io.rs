@@ -2,15 +2,19 @@
 //! and with news for the connection's entry.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
 use super::entry::Entry;
 use crate::net::{Stream, TlsStream};
+
+/// Bytes are read away in pieces of this size.
+const READ_AWAY_BYTES: usize = 512;
 
 /// What carries the bytes.
 #[derive(Debug)]
@@ -54,6 +58,19 @@ impl Io {
     /// Makes the next reads return `bytes` first.
     pub(super) fn unread(&mut self, bytes: Vec<u8>) {
         self.ahead = bytes.into();
+    }
+
+    /// Waits until the client has closed its side, and reads away what it still sends.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let mut bytes = [MaybeUninit::uninit(); READ_AWAY_BYTES];
+            let mut buf = ReadBuf::uninit(&mut bytes);
+            match Pin::new(&mut *self).poll_read(cx, buf.unfilled()) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 
     fn noted(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -126,6 +143,9 @@ impl Write for Io {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.entry.leaves_first() && self.poll_gone(cx).is_pending() {
+            return Poll::Pending;
+        }
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Transport::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
