@@ -32,8 +32,7 @@ def consumers(t):
             t.kinesis.delete_stream(StreamName=name)
         t.kinesis.deregister_stream_consumer(StreamARN=arn, ConsumerName=names[0])
         t.kinesis.deregister_stream_consumer(ConsumerARN=by_name["ConsumerARN"])
-        gone = lambda: t.summary(name)["ConsumerCount"] == 3  # noqa: E731
-        until(gone, "two consumers are gone")
+        until(lambda: t.summary(name)["ConsumerCount"] == 3, "two consumers are gone")
         with refused("ResourceNotFoundException"):
             t.kinesis.describe_stream_consumer(StreamARN=arn, ConsumerName=names[0])
 

@@ -106,8 +106,10 @@ def warm_throughput(t):
         answer = t.kinesis.update_stream_warm_throughput(StreamName=name, WarmThroughputMiBps=8)
         equal((answer["StreamName"], answer["StreamARN"]), (name, t.arn(name)))
         equal(answer["WarmThroughput"]["TargetMiBps"], 8)
-        warm = lambda: t.summary(name)["WarmThroughput"]["CurrentMiBps"] == 8  # noqa: E731
-        until(warm, "the throughput is there")
+        until(
+            lambda: t.summary(name)["WarmThroughput"]["CurrentMiBps"] == 8,
+            "the throughput is there",
+        )
         t.settled(name)
         t.kinesis.update_stream_warm_throughput(StreamName=name, WarmThroughputMiBps=0)
         t.settled(name)
