@@ -17,7 +17,8 @@ pub(super) struct Cores {
     mail: Vec<Vec<VecDeque<Message>>>,
     /// What core 0 was told of the newest attempt to close shards.
     pub(super) drained: Vec<(ShardNumber, Seq)>,
-    attempt: u64,
+    /// Version of the view that announced it.
+    attempt: Option<u64>,
     pub(super) now: Now,
     pub(super) state: State,
     pub(super) view: Arc<View>,
@@ -56,7 +57,7 @@ impl Cores {
             cores: (0..CORES).map(core).collect(),
             mail: (0..CORES).map(|_| mailboxes()).collect(),
             drained: Vec::new(),
-            attempt: 0,
+            attempt: None,
             now,
             state,
             view,
@@ -67,6 +68,11 @@ impl Cores {
     /// A view of what is in `state` and `passing` for all cores to install.
     pub(super) fn next_view(&mut self) {
         self.view = Arc::new(self.view.next(&self.state, "orders", &self.passing));
+        self.attempt = match self.attempt {
+            _ if self.passing.closing.is_empty() => None,
+            None => Some(self.view.version()),
+            begun => begun,
+        };
     }
 
     pub(super) fn install(&mut self, core: u16) {
@@ -127,7 +133,7 @@ impl Cores {
             }
             Message::Fence { attempt, shards } => core.fence(attempt, &shards),
             Message::Drained { attempt, shard, end, .. } => {
-                if attempt == self.attempt {
+                if Some(attempt) == self.attempt {
                     self.drained.push((shard.number, end));
                 }
             }
@@ -182,7 +188,6 @@ impl Cores {
         let keys = numbers.iter().map(|n| ShardKey { stream: UUID, number: ShardNumber(*n) });
         self.passing.closing.extend(keys);
         self.next_view();
-        self.attempt = self.view.version();
     }
 
     /// Shard `number` is closed where it said, and two children take its place. Nobody is told.
