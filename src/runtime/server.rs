@@ -366,7 +366,7 @@ fn assemble(
         mesh,
         commit_due: Notify::default(),
         behind_due: Notify::default(),
-        unsent: RefCell::default(),
+        outbox: RefCell::default(),
         reads: RefCell::default(),
         reads_running: Cell::new(0),
         control: RefCell::default(),

@@ -17,7 +17,8 @@ use crate::mesh::Endpoint;
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
 use crate::runtime::notify::Notify;
-use crate::service::{ControlRequest, Core, Envelope, Outgoing};
+use crate::runtime::outbox::Outbox;
+use crate::service::{ControlRequest, Core, Envelope};
 
 /// Everything of one core.
 #[derive(Debug)]
@@ -34,8 +35,8 @@ pub struct CoreState {
     pub commit_due: Notify,
     /// Write-behind may have work.
     pub behind_due: Notify,
-    /// Messages that a full mailbox gave back.
-    pub unsent: RefCell<VecDeque<Outgoing>>,
+    /// Messages for other cores.
+    pub outbox: RefCell<Outbox>,
     /// Reads that wait for others to finish.
     pub reads: RefCell<VecDeque<ReadJob>>,
     /// Reads in flight.

@@ -259,15 +259,11 @@ impl CoreState {
 
     fn send_mail(&self, domain: &mut Domain) {
         let Domain { core, sessions, .. } = domain;
-        let mut unsent = self.unsent.borrow_mut();
-        unsent.extend(sessions.outgoing.drain(..));
-        unsent.extend(core.outgoing.drain(..));
+        let mut outbox = self.outbox.borrow_mut();
         let view = core.view().version();
-        while let Some(Outgoing { to, message }) = unsent.pop_front() {
-            if let Err(Envelope { message, .. }) = self.mesh.send(to, Envelope { view, message }) {
-                unsent.push_front(Outgoing { to, message });
-                return;
-            }
+        for Outgoing { to, message } in sessions.outgoing.drain(..).chain(core.outgoing.drain(..)) {
+            outbox.push(to, Envelope { view, message });
         }
     }
+        outbox.post(&self.mesh);
 }
