@@ -67,6 +67,9 @@ pub struct PutWaiter {
     /// Which part of it.
     pub part: Option<u16>,
 }
+    /// Bytes that the core of the connection counts as on their way until it hears; 0 where the
+    /// shard is at home on that core.
+    pub forwarded: u32,
 
 /// A part of a put that waits for room.
 #[derive(Debug)]
@@ -96,6 +99,8 @@ pub struct Core {
     pub(super) in_flight_waiters: Vec<PutWaiter>,
     pub(super) parked: VecDeque<ParkedPut>,
     /// Puts for shards that are about to be closed.
+    /// Bytes of batches that other cores have not answered yet.
+    pub(super) forwarded_bytes: usize,
     pub(super) held: HeldPuts,
     /// Puts of connections here whose records went to several shards.
     pub(super) pending: PendingPuts,
@@ -137,6 +142,7 @@ impl Core {
             parked: VecDeque::new(),
             held: HeldPuts::default(),
             pending: PendingPuts::default(),
+            forwarded_bytes: 0,
             closing: Closing::default(),
             turns: 0,
             outgoing: Vec::new(),

@@ -26,7 +26,7 @@ pub(super) struct Cores {
 }
 
 impl Cores {
-    fn new(shards: u32) -> Cores {
+    pub(super) fn new(shards: u32) -> Cores {
         Self::with_tail(shards, usize::MAX)
     }
 
@@ -81,7 +81,7 @@ impl Cores {
     }
 
     /// What a core has for others goes into its mailboxes.
-    fn post(&mut self, from: u16) {
+    pub(super) fn post(&mut self, from: u16) {
         let from = usize::from(from);
         self.cores[from].finish_turn(self.now);
         for Outgoing { to, message } in std::mem::take(&mut self.cores[from].outgoing) {
@@ -118,17 +118,18 @@ impl Cores {
 
     /// The next message from one core to another is looked at, if there is one and the receiver
     /// has the sender's view (all of them do in these tests unless they say so).
-    fn deliver(&mut self, from: u16, to: u16) -> bool {
+    pub(super) fn deliver(&mut self, from: u16, to: u16) -> bool {
         let Some(message) = self.mail[usize::from(from)][usize::from(to)].pop_front() else {
             return false;
         };
         let core = &mut self.cores[usize::from(to)];
         match message {
             Message::Put { session, correlation, part, shard, batch } => {
-                let waiter = PutWaiter::new(session, correlation, part);
+                let waiter = PutWaiter::forwarded(session, correlation, part, batch.len());
                 core.put_or_park(self.now, waiter, shard, batch);
             }
-            Message::PutDone { session, correlation, part, run, message } => {
+            Message::PutDone { session, correlation, part, run, message, bytes } => {
+                core.forwarded_done(bytes);
                 core.settle_put(session, correlation, part, run, message);
             }
             Message::Fence { attempt, shards } => core.fence(attempt, &shards),
@@ -167,7 +168,7 @@ impl Cores {
     }
 
     /// What the clients were told of their puts: for each put shards, counts and outcomes.
-    fn answers(&mut self) -> Vec<(u64, Vec<PutRun>)> {
+    pub(super) fn answers(&mut self) -> Vec<(u64, Vec<PutRun>)> {
         let mut all = Vec::new();
         for core in &mut self.cores {
             for effect in core.effects.list.drain(..) {
@@ -224,7 +225,7 @@ impl Cores {
         self.next_view();
     }
 
-    fn home_of(&self, number: u32) -> u16 {
+    pub(super) fn home_of(&self, number: u32) -> u16 {
         self.view.by_uuid(UUID).unwrap().shard(ShardNumber(number)).unwrap().home.0
     }
 
