@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::clock::Now;
-use crate::base::error::{ApiError, ErrorCode};
+use crate::base::error::ApiError;
 use crate::base::ids::{CoreId, Millis, StreamUuid};
 use crate::base::rng::secret;
 use crate::base::stream::StreamStatus;
@@ -168,9 +168,7 @@ impl Control {
         if call.is_none_or(|call| self.rates.try_take(Now::read().mono, call, stream)) {
             return Ok(());
         }
-        let stream = stream.unwrap_or("*");
-        let text = format!("Rate exceeded for stream {stream} under account {}.", rules.account);
-        Err(ApiError::new(ErrorCode::LimitExceeded, text))
+        Err(rules.rate_exceeded(stream))
     }
 
     /// Makes an event durable and waits until every core uses what follows from it.
