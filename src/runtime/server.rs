@@ -372,6 +372,8 @@ fn assemble(
         control: RefCell::default(),
         control_due: Notify::default(),
         control_busy: Cell::new(false),
+        removed: RefCell::default(),
+        removals: Cell::new(0),
         upkeep_due: Cell::new(false),
         drained: RefCell::default(),
         loads: RefCell::default(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::ids::{CoreId, Millis, Seq, ShardKey};
+use crate::base::ids::{CoreId, Millis, Seq, ShardKey, StreamUuid};
 use crate::base::stream::ShardLoad;
 use crate::fanout::ReadJob;
 use crate::gateway::exchange::Exchange;
@@ -47,6 +47,10 @@ pub struct CoreState {
     pub control_due: Notify,
     /// One is being made: the stop waits for it.
     pub control_busy: Cell<bool>,
+    /// Deleted streams whose files are gone, or could not be removed, on core 0.
+    pub removed: RefCell<Vec<(StreamUuid, bool)>>,
+    /// Deleted streams whose files are being removed, on core 0: the stop waits for them.
+    pub removals: Cell<usize>,
     /// It is time to look after the streams, on core 0.
     pub upkeep_due: Cell<bool>,
     /// Ends of the shards that a reshard closes, on core 0.
