@@ -7,6 +7,7 @@ mod control;
 mod host;
 mod notify;
 mod options;
+mod outbox;
 mod pulse;
 mod reads;
 mod server;
