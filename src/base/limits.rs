@@ -185,6 +185,10 @@ pub const UNFLUSHED_BYTES_MAX: usize = 96 * MIB;
 /// Puts that wait on a core while their shards close, in bytes; above it, new puts wait in their
 /// sockets. What a core takes in from loopback in 10 ms, twice.
 pub const HELD_BYTES_MAX: usize = 32 * MIB;
+/// Batches that connections of a core have sent to shards of other cores and that are not answered;
+/// above it, new puts wait in their sockets. Wherever they are, in mailboxes or in front of a disk
+/// that cannot keep up, so much of every core is all there is. As much as may be held.
+pub const FORWARDED_BYTES_MAX: usize = HELD_BYTES_MAX;
 /// The receive buffer of a core, and what one connection may bring in a turn.
 pub const RECEIVE_BYTES: usize = MIB;
 /// Frames that are still arriving, over all connections of a core.

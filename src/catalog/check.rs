@@ -1,7 +1,5 @@
 //! Whether an event can have happened in a state: asked before it is stored and when it is read.
 
-use std::collections::BTreeMap;
-
 use thiserror::Error;
 
 use super::event::{Event, PlannedShard};
@@ -135,12 +133,6 @@ impl State {
     }
 }
 
-/// A shard that ends in a reshard, and what follows it there.
-struct Ending {
-    range: HashRange,
-    heirs: Vec<PlannedShard>,
-}
-
 /// Every shard that ends is followed either by two that divide its hash keys, or by one that joins
 /// them with its neighbour's. So what was covered once before is covered once afterwards.
 fn check_reshard(
@@ -148,46 +140,108 @@ fn check_reshard(
     parents: &[(ShardNumber, Seq)],
     children: &[PlannedShard],
 ) -> Result<(), &'static str> {
-    let mut endings = BTreeMap::new();
-    for (number, _) in parents {
-        let shard = stream.shard(*number).filter(|s| s.open).ok_or("a parent is not open")?;
-        let ending = Ending { range: shard.range, heirs: Vec::new() };
-        if endings.insert(*number, ending).is_some() {
-            return Err("a parent is named twice");
-        }
-    }
+    let mut endings = Endings::of(stream, parents)?;
     for (number, child) in (stream.next_number()..).zip(children) {
         if child.number.0 != number {
             return Err("a child has another number than the next");
         }
         for parent in child.parents() {
-            let ending = endings.get_mut(&parent).ok_or("a child's parent does not end")?;
-            ending.heirs.push(*child);
+            let ending = endings.get_mut(parent).ok_or("a child's parent does not end")?;
+            ending.add(child);
         }
-        if !child.open {
-            let ending = Ending { range: child.range, heirs: Vec::new() };
-            endings.insert(child.number, ending);
-        }
+        endings.children.push((!child.open).then(|| Ending::of(child.range)));
     }
-    if endings.is_empty() {
+    if endings.parents.is_empty() {
         return Err("nothing changes");
     }
-    match endings.values().all(|ending| ending.is_followed(&endings)) {
+    let ending = endings.parents.iter().map(|(_, ending)| ending);
+    match ending.chain(endings.children.iter().flatten()).all(|e| e.is_followed(&endings)) {
         true => Ok(()),
         false => Err("a shard's hash keys are not handed on exactly once"),
     }
 }
 
-impl Ending {
-    fn is_followed(&self, endings: &BTreeMap<ShardNumber, Ending>) -> bool {
-        match self.heirs[..] {
-            [merged] => {
-                let range = |number| endings.get(&number).map(|ending| ending.range);
+/// The shards that end in a reshard.
+struct Endings<'a> {
+    /// By number.
+    parents: Vec<(ShardNumber, Ending<'a>)>,
+    /// Number of the first child.
+    first: u32,
+    /// By number; `None` for those that stay open.
+    children: Vec<Option<Ending<'a>>>,
+}
+
+impl<'a> Endings<'a> {
+    fn of(
+        stream: &StreamRecord,
+        parents: &[(ShardNumber, Seq)],
+    ) -> Result<Endings<'a>, &'static str> {
+        let ending = |(number, _): &(ShardNumber, Seq)| {
+            let open = stream.shard(*number).filter(|shard| shard.open);
+            open.map(|shard| (*number, Ending::of(shard.range))).ok_or("a parent is not open")
+        };
+        let mut parents = parents.iter().map(ending).collect::<Result<Vec<_>, &str>>()?;
+        parents.sort_by_key(|(number, _)| *number);
+        if parents.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return Err("a parent is named twice");
+        }
+        Ok(Endings { parents, first: stream.next_number(), children: Vec::new() })
+    }
+
+    fn get(&self, number: ShardNumber) -> Option<&Ending<'a>> {
+        match number.0.checked_sub(self.first) {
+            Some(index) => self.children.get(index as usize)?.as_ref(),
+            None => Some(&self.parents[self.parent(number)?].1),
+        }
+    }
+
+    fn get_mut(&mut self, number: ShardNumber) -> Option<&mut Ending<'a>> {
+        match number.0.checked_sub(self.first) {
+            Some(index) => self.children.get_mut(index as usize)?.as_mut(),
+            None => {
+                let at = self.parent(number)?;
+                Some(&mut self.parents[at].1)
+            }
+        }
+    }
+
+    fn parent(&self, number: ShardNumber) -> Option<usize> {
+        self.parents.binary_search_by_key(&number, |(number, _)| *number).ok()
+    }
+}
+
+/// A shard that ends in a reshard, and what follows it there.
+struct Ending<'a> {
+    range: HashRange,
+    heirs: [Option<&'a PlannedShard>; 2],
+    /// More follow than may.
+    too_many: bool,
+}
+
+impl<'a> Ending<'a> {
+    fn of(range: HashRange) -> Ending<'a> {
+        Ending { range, heirs: [None; 2], too_many: false }
+    }
+
+    fn add(&mut self, heir: &'a PlannedShard) {
+        match self.heirs.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(heir),
+            None => self.too_many = true,
+        }
+    }
+
+    fn is_followed(&self, endings: &Endings<'_>) -> bool {
+        if self.too_many {
+            return false;
+        }
+        match self.heirs {
+            [Some(merged), None] => {
+                let range = |number| endings.get(number).map(|ending| ending.range);
                 let (first, second) =
                     (range(merged.parent), merged.adjacent_parent.and_then(range));
                 first.zip(second).is_some_and(|(a, b)| divides(merged.range, a, b))
             }
-            [low, high] => {
+            [Some(low), Some(high)] => {
                 let split = low.adjacent_parent.or(high.adjacent_parent).is_none();
                 split && divides(self.range, low.range, high.range)
             }

@@ -61,6 +61,14 @@ impl Rules {
         ApiError::new(ErrorCode::ResourceInUse, text)
     }
 
+    /// The error for a request that comes too often; `None` where it names no stream.
+    #[must_use]
+    pub fn rate_exceeded(&self, stream: Option<&str>) -> ApiError {
+        let stream = stream.unwrap_or("*");
+        let text = format!("Rate exceeded for stream {stream} under account {}.", self.account);
+        ApiError::new(ErrorCode::LimitExceeded, text)
+    }
+
     /// The error for a stream that exists already.
     #[must_use]
     pub fn already_exists(&self, name: &str) -> ApiError {

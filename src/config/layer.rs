@@ -178,6 +178,10 @@ pub struct ServeLayer {
 
     /// How often the requests that create, change and list may come: `off` is without a limit,
     /// `aws` enforces the rates of AWS, such as 5 CreateStream a second [default: off]
+    ///
+    /// Requests that describe and list are answered on every core. Each core allows its share of
+    /// the rate, rounded up: with 4 cores 3 of the 10 DescribeStream a second. So a client with one
+    /// connection gets less than the rate, and clients on all cores a little more.
     #[arg(
         long,
         env = "SHARDWAY_CONTROL_RATES",

@@ -10,6 +10,7 @@ use crate::fanout::NewSubscription;
 use crate::metrics::Counter;
 use crate::native::session::Session;
 use crate::native::sessions::Sessions;
+use crate::quota::ControlCall;
 use crate::record::BatchView;
 use crate::service::put_records::PutRequest;
 use crate::service::{
@@ -188,6 +189,7 @@ impl Sessions {
             }
             Opcode::DescribeStream => {
                 let DescribeStream { name, after, limit } = DescribeStream::decode(r.payload)?;
+                core.admit_query(r.now, ControlCall::DescribeStream, Some(name))?;
                 let description = core.view().require_name(name)?.describe(after, limit)?;
                 answer(session, Opcode::DescribeStreamAnswer, r.correlation, |w| {
                     description.write(w);
@@ -200,6 +202,7 @@ impl Sessions {
             }
             Opcode::ListStreams => {
                 let ListStreams { after, limit } = ListStreams::decode(r.payload)?;
+                core.admit_query(r.now, ControlCall::ListStreams, None)?;
                 let list = core.view().list(after, limit)?;
                 answer(session, Opcode::ListStreamsAnswer, r.correlation, |w| list.write(w));
             }

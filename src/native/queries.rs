@@ -5,6 +5,7 @@ use crate::base::error::ApiError;
 use crate::native::dispatch::{Refused, Request, answer};
 use crate::native::session::Session;
 use crate::native::sessions::Sessions;
+use crate::quota::ControlCall;
 use crate::service::{ControlOperation, Core, Message, Outgoing};
 use crate::wire::account::UpdateAccount;
 use crate::wire::alter::AlterStream;
@@ -30,29 +31,33 @@ impl Sessions {
         if r.opcode == Opcode::ShardStats {
             return self.ask_for_stats(core, session, r);
         }
-        let view = core.view();
+        let view = core.view().clone();
         let reply = |session: &mut Session, opcode, payload: &dyn Fn(&mut Writer<'_>)| {
             answer(session, opcode, r.correlation, payload);
         };
         match r.opcode {
             Opcode::ListShards => {
                 let ListShards { name, filter, after, limit } = ListShards::decode(r.payload)?;
+                core.admit_query(r.now, ControlCall::ListShards, Some(name))?;
                 let stream = view.require_name(name)?;
                 let list = stream.list_shards(filter, after, limit, r.now.wall)?;
                 reply(session, Opcode::ListShardsAnswer, &|w| list.write(w));
             }
             Opcode::DescribeConsumer => {
                 let ConsumerName { stream, consumer } = ConsumerName::decode(r.payload)?;
+                core.admit_query(r.now, ControlCall::DescribeConsumer, Some(stream))?;
                 let consumer = view.require_name(stream)?.consumer(consumer)?;
                 reply(session, Opcode::DescribeConsumerAnswer, &|w| consumer.write(w));
             }
             Opcode::ListConsumers => {
                 let ListConsumers { stream, after, limit } = ListConsumers::decode(r.payload)?;
+                core.admit_query(r.now, ControlCall::ListConsumers, Some(stream))?;
                 let list = view.require_name(stream)?.list_consumers(after, limit)?;
                 reply(session, Opcode::ListConsumersAnswer, &|w| list.write(w));
             }
             Opcode::ListTags => {
                 let ListTags { stream, consumer } = ListTags::decode(r.payload)?;
+                core.admit_query(r.now, ControlCall::ListTags, Some(stream))?;
                 let stream = view.require_name(stream)?;
                 let tags: TagList = match consumer {
                     "" => stream.tags(),
@@ -62,6 +67,7 @@ impl Sessions {
             }
             Opcode::DescribeAccount => {
                 Reader::new(r.payload).finish()?;
+                core.admit_query(r.now, ControlCall::DescribeAccountSettings, None)?;
                 let account = view.account(r.now.wall);
                 reply(session, Opcode::DescribeAccountAnswer, &|w| account.write(w));
             }

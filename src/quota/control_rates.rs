@@ -106,6 +106,8 @@ impl ControlCall {
 /// are forgotten, so that it holds no more than what was asked for in the last second.
 #[derive(Debug)]
 pub struct ControlRates {
+    /// So many count the calls of a server between them.
+    counters: u64,
     buckets: HashMap<(ControlCall, String), TokenBucket>,
     /// Look for full buckets when there are so many,
     sweep_at: usize,
@@ -115,7 +117,7 @@ pub struct ControlRates {
 
 impl Default for ControlRates {
     fn default() -> ControlRates {
-        ControlRates { buckets: HashMap::new(), sweep_at: BUCKETS_MIN, sweep_from: None }
+        ControlRates::one_of(1)
     }
 }
 
@@ -126,11 +128,24 @@ impl ControlRates {
         ControlRates::default()
     }
 
+    /// One of so many that know nothing of each other and take any call of a server: each allows
+    /// its share of the rates, rounded up.
+    #[must_use]
+    pub fn one_of(counters: u16) -> ControlRates {
+        ControlRates {
+            counters: u64::from(counters),
+            buckets: HashMap::new(),
+            sweep_at: BUCKETS_MIN,
+            sweep_from: None,
+        }
+    }
+
     /// Counts a call, unless there were too many in the last second: then the caller answers
     /// `LimitExceededException`. `stream` is what the call names; `None` is the account.
     #[must_use]
     pub fn try_take(&mut self, now: Instant, call: ControlCall, stream: Option<&str>) -> bool {
         let (rate, scope) = call.rate();
+        let rate = rate.div_ceil(self.counters);
         let own = match scope {
             Scope::Account => None,
             Scope::Stream => stream,
@@ -154,7 +169,8 @@ impl ControlRates {
         if self.buckets.len() < self.sweep_at || self.sweep_from.is_some_and(|from| now < from) {
             return;
         }
-        self.buckets.retain(|(call, _), bucket| bucket.available(now) < call.rate().0);
+        let full = |call: &ControlCall| call.rate().0.div_ceil(self.counters);
+        self.buckets.retain(|(call, _), bucket| bucket.available(now) < full(call));
         // Each look is paid for by as many new buckets as it finds old ones.
         self.sweep_at = (2 * self.buckets.len()).clamp(BUCKETS_MIN, BUCKETS_MAX);
         self.sweep_from = Some(now + SWEEP_PAUSE);
@@ -201,6 +217,24 @@ mod tests {
         }
         let later = now + Duration::from_millis(400);
         assert_eq!(taken(&mut rates, later, ControlCall::SplitShard, "a"), 2, "it comes back");
+    }
+
+    #[test]
+    fn each_of_several_counters_allows_its_share() {
+        let (mut rates, now) = (ControlRates::one_of(4), Instant::now());
+        // (operation, a quarter of its calls a second, rounded up)
+        let table = [
+            (ControlCall::DescribeLimits, 1),
+            (ControlCall::ListStreams, 2),
+            (ControlCall::DescribeStream, 3),
+            (ControlCall::DescribeSummary, 5),
+            (ControlCall::ListShards, 250),
+        ];
+        for (call, share) in table {
+            assert_eq!(taken(&mut rates, now, call, "a"), share, "{call:?}");
+        }
+        let later = now + Duration::from_secs(1);
+        assert_eq!(taken(&mut rates, later, ControlCall::DescribeStream, "a"), 3);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod host;
 mod http;
 mod notify;
 mod options;
+mod outbox;
 mod pulse;
 mod reads;
 mod server;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::ids::{CoreId, Millis, Seq, ShardKey};
+use crate::base::ids::{CoreId, Millis, Seq, ShardKey, StreamUuid};
 use crate::base::stream::ShardLoad;
 use crate::fanout::ReadJob;
 use crate::gateway::exchange::Exchange;
@@ -18,8 +18,9 @@ use crate::native::Sessions;
 use crate::net::{Listener, Poller};
 use crate::runtime::http::Http;
 use crate::runtime::notify::Notify;
+use crate::runtime::outbox::Outbox;
 use crate::security::Credentials;
-use crate::service::{ControlRequest, Core, Envelope, Outgoing};
+use crate::service::{ControlRequest, Core, Envelope};
 
 /// Everything of one core.
 #[derive(Debug)]
@@ -38,8 +39,8 @@ pub struct CoreState {
     pub commit_due: Notify,
     /// Write-behind may have work.
     pub behind_due: Notify,
-    /// Messages that a full mailbox gave back.
-    pub unsent: RefCell<VecDeque<Outgoing>>,
+    /// Messages for other cores.
+    pub outbox: RefCell<Outbox>,
     /// Reads that wait for others to finish.
     pub reads: RefCell<VecDeque<ReadJob>>,
     /// Reads in flight.
@@ -52,6 +53,10 @@ pub struct CoreState {
     pub control_due: Notify,
     /// One is being made: the stop waits for it.
     pub control_busy: Cell<bool>,
+    /// Deleted streams whose files are gone, or could not be removed, on core 0.
+    pub removed: RefCell<Vec<(StreamUuid, bool)>>,
+    /// Deleted streams whose files are being removed, on core 0: the stop waits for them.
+    pub removals: Cell<usize>,
     /// It is time to look after the streams, on core 0.
     pub upkeep_due: Cell<bool>,
     /// Ends of the shards that a reshard closes, on core 0.

@@ -114,8 +114,9 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
             let idle = domain.core.log.is_idle()
                 && !domain.core.is_parking()
                 && !state.control_busy.get()
+                && state.removals.get() == 0
                 && state.control.borrow().is_empty();
-            let mailed = state.unsent.borrow().is_empty() && state.early.borrow().is_empty();
+            let mailed = state.outbox.borrow().is_empty() && state.early.borrow().is_empty();
             let drained = answered && idle && mailed;
             if drained && !state.counted_drained.replace(true) {
                 state.shared.drained.fetch_add(1, Ordering::AcqRel);

@@ -155,14 +155,15 @@ impl CoreState {
                 }
             }
             Message::Put { session, correlation, part, shard, batch } => {
-                let waiter = PutWaiter::new(session, correlation, part);
+                let waiter = PutWaiter::forwarded(session, correlation, part, batch.len());
                 if self.phase.get() >= Phase::Flushing {
                     core.refuse_put(waiter, shard, &batch);
                 } else {
                     core.put_or_park(now, waiter, shard, batch);
                 }
             }
-            Message::PutDone { session, correlation, part, run, message } => {
+            Message::PutDone { session, correlation, part, run, message, bytes } => {
+                core.forwarded_done(bytes);
                 core.settle_put(session, correlation, part, run, message);
             }
             Message::Shard(request) => core.serve(now, request),
@@ -263,15 +264,11 @@ impl CoreState {
 
     fn send_mail(&self, domain: &mut Domain) {
         let Domain { core, sessions, .. } = domain;
-        let mut unsent = self.unsent.borrow_mut();
-        unsent.extend(sessions.outgoing.drain(..));
-        unsent.extend(core.outgoing.drain(..));
+        let mut outbox = self.outbox.borrow_mut();
         let view = core.view().version();
-        while let Some(Outgoing { to, message }) = unsent.pop_front() {
-            if let Err(Envelope { message, .. }) = self.mesh.send(to, Envelope { view, message }) {
-                unsent.push_front(Outgoing { to, message });
-                return;
-            }
+        for Outgoing { to, message } in sessions.outgoing.drain(..).chain(core.outgoing.drain(..)) {
+            outbox.push(to, Envelope { view, message });
         }
+        outbox.post(&self.mesh);
     }
 }

@@ -16,6 +16,7 @@ use crate::log::journal::JournalSpec;
 use crate::log::segment_writer::SegmentWriter;
 use crate::log::staging::{ShardSlot, StagedBatch};
 use crate::metrics::CoreMetrics;
+use crate::quota::ControlRates;
 use crate::security::iterator::IteratorKey;
 use crate::service::held::HeldPuts;
 use crate::service::message::{Message, Outgoing};
@@ -66,6 +67,9 @@ pub struct PutWaiter {
     pub correlation: u64,
     /// Which part of it.
     pub part: Option<u16>,
+    /// Bytes that the core of the connection counts as on their way until it hears; 0 where the
+    /// shard is at home on that core.
+    pub forwarded: u32,
 }
 
 /// A part of a put that waits for room.
@@ -95,11 +99,14 @@ pub struct Core {
     pub(super) staged_waiters: Vec<PutWaiter>,
     pub(super) in_flight_waiters: Vec<PutWaiter>,
     pub(super) parked: VecDeque<ParkedPut>,
+    /// Bytes of batches that other cores have not answered yet.
+    pub(super) forwarded_bytes: usize,
     /// Puts for shards that are about to be closed.
     pub(super) held: HeldPuts,
     /// Puts of connections here whose records went to several shards.
     pub(super) pending: PendingPuts,
     pub(super) closing: Closing,
+    pub(super) query_rates: ControlRates,
     /// Counts puts that go to whichever shard: the next one's turn.
     pub(super) turns: usize,
     /// Messages for other cores. The runtime takes them.
@@ -135,9 +142,11 @@ impl Core {
             staged_waiters: Vec::new(),
             in_flight_waiters: Vec::new(),
             parked: VecDeque::new(),
+            forwarded_bytes: 0,
             held: HeldPuts::default(),
             pending: PendingPuts::default(),
             closing: Closing::default(),
+            query_rates: ControlRates::one_of(spec.cores),
             turns: 0,
             outgoing: Vec::new(),
             committed: Vec::new(),

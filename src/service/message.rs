@@ -73,6 +73,8 @@ pub enum Message {
         run: PutRun,
         /// Its reason, if it failed.
         message: String,
+        /// Bytes of the batch.
+        bytes: u32,
     },
     /// A request for a shard at home there.
     Shard(ShardRequest),

@@ -11,6 +11,7 @@ mod held;
 pub mod message;
 mod pending;
 pub mod put_records;
+mod rates;
 pub mod reads;
 pub mod reshard;
 pub mod split;

@@ -3,7 +3,7 @@
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{CoreId, Millis, SessionId, ShardKey, ShardNumber, StreamUuid};
-use crate::base::limits::HELD_BYTES_MAX;
+use crate::base::limits::{FORWARDED_BYTES_MAX, HELD_BYTES_MAX};
 use crate::base::stream::{Distribution, Durability};
 use crate::catalog::StreamView;
 use crate::fanout::Effect;
@@ -103,18 +103,20 @@ impl Core {
 
     fn send_owned_put(&mut self, now: Now, waiter: PutWaiter, target: Target, batch: Vec<u8>) {
         let Target { shard, home, closing } = target;
-        if closing && let Some(error) = self.refusal() {
-            // Nothing is stored when the shard is closed either: holding it would hold more and
-            // more.
+        // A core that refuses puts asks none of them to wait. Where they would have to, they are
+        // refused at once, or more and more of them would be held.
+        let would_wait = closing || self.forwarded_bytes >= FORWARDED_BYTES_MAX;
+        if home == self.me && !closing {
+            self.put_or_park(now, waiter, shard, batch);
+        } else if would_wait && let Some(error) = self.refusal() {
             self.metrics.add(Counter::RefusedPuts, 1);
             self.refuse_records(waiter, shard, &batch, &error);
         } else if closing {
             self.held.push(HeldPut { waiter, shard, batch });
-        } else if home == self.me {
-            self.put_or_park(now, waiter, shard, batch);
         } else {
             self.metrics.add(Counter::ForwardedRequests, 1);
-            let PutWaiter { session, correlation, part } = waiter;
+            self.forwarded_bytes += batch.len();
+            let PutWaiter { session, correlation, part, .. } = waiter;
             let session = session.expect("a put on its way has its connection");
             self.send(home, Message::Put { session, correlation, part, shard, batch });
         }
@@ -161,7 +163,7 @@ impl Core {
             let (shard, _) = parts.remove(0);
             return self.send_owned_put(now, waiter, Target::of(stream, shard), batch);
         }
-        let PutWaiter { session: Some(session), correlation, part } = waiter else { return };
+        let PutWaiter { session: Some(session), correlation, part, .. } = waiter else { return };
         let numbers = match part {
             Some(part) => self.pending.divide(session, correlation, part, parts.len(), &part_of),
             None if self.pending.contains(session, correlation) => {
@@ -187,6 +189,7 @@ impl Core {
         self.refuses_puts()
             || (self.parked.is_empty()
                 && self.held.bytes() < HELD_BYTES_MAX
+                && self.forwarded_bytes < FORWARDED_BYTES_MAX
                 && !self.is_behind()
                 && self.log.has_room(bytes))
     }
@@ -230,6 +233,11 @@ impl Core {
     }
 
     /// Like [`Core::put`], for bytes that nobody else keeps: they wait here for room.
+    ///
+    /// What waits is bounded by its senders, each of which has so much on its way at most
+    /// ([`FORWARDED_BYTES_MAX`]) and takes in no more puts meanwhile. No two cores wait for each
+    /// other: what is parked here goes on by this core's journal and segments alone, and mail is
+    /// taken in whether there is room or not, so that answers and everything else come through.
     pub fn put_or_park(&mut self, now: Now, waiter: PutWaiter, key: ShardKey, batch: Vec<u8>) {
         let takes = self.parked.is_empty() && !self.is_behind() && self.log.has_room(batch.len());
         if takes || self.refuses_puts() {
@@ -253,7 +261,7 @@ impl Core {
         }
     }
 
-    /// Whether puts of other cores should wait in their mailboxes.
+    /// Whether puts wait here for room.
     #[must_use]
     pub fn is_parking(&self) -> bool {
         !self.parked.is_empty()
@@ -312,13 +320,22 @@ impl Core {
 
     /// Tells the core of the connection what became of a put or of a part of one.
     pub(super) fn put_done(&mut self, waiter: PutWaiter, run: PutRun, message: String) {
-        let PutWaiter { session: Some(session), correlation, part } = waiter else { return };
+        let PutWaiter { session: Some(session), correlation, part, forwarded } = waiter else {
+            return;
+        };
         if session.core == self.me {
             self.settle_put(session, correlation, part, run, message);
         } else {
-            let done = Message::PutDone { session, correlation, part, run, message };
+            let bytes = forwarded;
+            let done = Message::PutDone { session, correlation, part, run, message, bytes };
             self.send(session.core, done);
         }
+    }
+
+    /// Another core has answered for a batch of so many bytes.
+    pub fn forwarded_done(&mut self, bytes: u32) {
+        let left = self.forwarded_bytes.checked_sub(bytes as usize);
+        self.forwarded_bytes = left.expect("each forwarded batch is answered once");
     }
 
     /// A put of a connection here is done, or a part of one: the answer waits for all parts.
@@ -347,7 +364,19 @@ impl PutWaiter {
     /// A connection's request, or a part of it.
     #[must_use]
     pub fn new(session: SessionId, correlation: u64, part: Option<u16>) -> PutWaiter {
-        PutWaiter { session: Some(session), correlation, part }
+        PutWaiter { session: Some(session), correlation, part, forwarded: 0 }
+    }
+
+    /// The same, where a batch of so many bytes came from the core of the connection.
+    #[must_use]
+    pub fn forwarded(
+        session: SessionId,
+        correlation: u64,
+        part: Option<u16>,
+        bytes: usize,
+    ) -> PutWaiter {
+        let forwarded = u32::try_from(bytes).expect("lengths of batches are 32 bits");
+        PutWaiter { forwarded, ..PutWaiter::new(session, correlation, part) }
     }
 }
 

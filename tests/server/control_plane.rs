@@ -1,6 +1,7 @@
 //! Streams come and go, also under those who use them.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use shardway::base::error::ErrorCode;
 use shardway::base::ids::{Seq, ShardNumber};
@@ -254,4 +255,36 @@ fn a_deletion_that_a_crash_cuts_short_is_finished_by_the_next_start() {
         server.stop_clean();
         check_agrees(setup.data_dir());
     }
+}
+
+#[test]
+fn a_removal_that_fails_holds_up_nobody_and_is_tried_again() {
+    let dir = new_dir();
+    let data = dir.path().join("data");
+    let server = Setup::new(&data).start();
+    let mut client = server.client();
+    let (mut in_the_way, mut quickest) = (Vec::new(), Duration::MAX);
+    for round in 0..3 {
+        let name = format!("stuck-{round}");
+        let stream = client.create_stream(&name, 1, unlimited()).unwrap().summary.uuid;
+        // A file where its directory would be: it cannot be removed like one.
+        std::fs::create_dir_all(data.join("streams")).unwrap();
+        let file = data.join("streams").join(stream.to_string());
+        std::fs::write(&file, b"in the way").unwrap();
+        client.delete_stream(&name).unwrap();
+        let asked = Instant::now();
+        client.create_stream(&format!("other-{round}"), 1, unlimited()).unwrap();
+        quickest = quickest.min(asked.elapsed());
+        let again = client.create_stream(&name, 1, unlimited());
+        assert_eq!(code(again), ErrorCode::ResourceInUse, "its name stays taken");
+        in_the_way.push((name, file));
+    }
+    assert!(quickest < Duration::from_millis(500), "others wait for {quickest:?}");
+    until("the removals to fail", || server.log().contains("cannot be removed"));
+    for (name, file) in in_the_way {
+        std::fs::remove_file(file).unwrap();
+        wait_deleted(&mut client, &name);
+        client.create_stream(&name, 1, unlimited()).unwrap();
+    }
+    server.stop_clean();
 }

@@ -61,7 +61,7 @@ fn a_view_that_follows_one_change_shares_what_has_not_changed() {
 }
 
 #[test]
-fn ten_thousand_shards_are_scaled_in_a_hundred_milliseconds() {
+fn ten_thousand_shards_are_scaled_in_a_fifth_of_a_second() {
     for (shards, target) in [(5_000, 10_000), (9_999, 10_000)] {
         let world = World::with(&[("a", shards)]);
         let before = world.view();
@@ -78,6 +78,6 @@ fn ten_thousand_shards_are_scaled_in_a_hundred_milliseconds() {
             assert_eq!(changed.len(), plan.parents.len() + plan.children.len());
             assert!(changed.is_sorted_by_key(|shard| shard.number));
         });
-        assert!(time < SLACK * Duration::from_millis(100), "{shards} to {target} takes {time:?}");
+        assert!(time < SLACK * Duration::from_millis(200), "{shards} to {target} takes {time:?}");
     }
 }

@@ -8,7 +8,7 @@ use crate::base::error::ErrorCode;
 use crate::base::ids::{CoreId, Millis, SessionId, ShardNumber, StreamUuid, Term};
 use crate::base::limits::FRAME_HEADER_BYTES;
 use crate::base::stream::{ConsumerStatus, StreamOptions};
-use crate::catalog::{ConsumerRecord, State, StreamRecord, View};
+use crate::catalog::{ConsumerRecord, Rules, State, StreamRecord, View};
 use crate::log::journal::JournalSpec;
 use crate::native::{Session, Sessions};
 use crate::net::Socket;
@@ -21,7 +21,7 @@ use crate::wire::error::ErrorFrame;
 use crate::wire::frame::write_frame;
 use crate::wire::reshard::{Reshard, ReshardStream};
 use crate::wire::shards::{GetShardStats, ListShards, ShardCounts, ShardFilter, ShardList};
-use crate::wire::streams::StreamName;
+use crate::wire::streams::{DescribeStream, ListStreams, StreamName};
 use crate::wire::tags::{ListTags, TagList};
 use crate::wire::{Decode, FrameHeader, Opcode, Writer};
 
@@ -37,9 +37,14 @@ struct World {
     session: Session,
     client: TcpStream,
     socket: Socket,
+    now: Now,
 }
 
 fn world() -> World {
+    world_with(Rules::default())
+}
+
+fn world_with(rules: Rules) -> World {
     let mut stream = StreamRecord::new("orders", STREAM, WALL, SHARDS, StreamOptions::default());
     let tags = |value: &str| [("team".to_owned(), value.to_owned())].into();
     stream.tags = tags("stream");
@@ -58,7 +63,7 @@ fn world() -> World {
         journal: JournalSpec { core, term: Term(1), salt: 5, files: 4, file_bytes },
         tail_bytes: usize::MAX,
         iterator_key: IteratorKey::new(&[1; 32]),
-        view: Arc::new(View::of(&state, 2, Arc::default())),
+        view: Arc::new(View::of(&state, 2, Arc::new(rules))),
         shards: Vec::new(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -66,8 +71,9 @@ fn world() -> World {
     let socket = Socket::new(listener.accept().unwrap().0).unwrap();
     let mut session = Session::new(ME, socket.try_clone().unwrap());
     session.greeted = true;
-    let (core, sessions) = (Core::new(spec, Now::read()), Sessions::new(core, 2, [0; 16]));
-    World { core, sessions, session, client, socket }
+    let now = Now { wall: WALL, mono: Now::read().mono };
+    let (core, sessions) = (Core::new(spec, now), Sessions::new(core, 2, [0; 16]));
+    World { core, sessions, session, client, socket, now }
 }
 
 impl World {
@@ -75,8 +81,14 @@ impl World {
         let mut frame = Vec::new();
         write_frame(&mut frame, opcode, 7, payload);
         let header = FrameHeader::decode(frame.first_chunk().unwrap()).unwrap();
-        let now = Now { wall: WALL, mono: Now::read().mono };
-        self.sessions.serve_frame(&mut self.core, now, &mut self.session, &header, &frame, &[]);
+        self.sessions.serve_frame(
+            &mut self.core,
+            self.now,
+            &mut self.session,
+            &header,
+            &frame,
+            &[],
+        );
     }
 
     /// The frame that the connection was sent.
@@ -276,4 +288,68 @@ fn what_is_no_request_or_has_a_wrong_payload_ends_the_connection() {
     let mut w = world();
     w.ask(Opcode::ListTags, |p| StreamName { name: "orders" }.write(p));
     assert_eq!(w.refusal().0, ErrorCode::Protocol, "half of a request");
+}
+
+#[test]
+fn a_core_answers_its_share_of_the_calls_that_describe_and_list() {
+    type Ask = fn(&mut World);
+    // (call, its answer, what one of two cores allows in a second)
+    let table: [(Ask, Opcode, usize); 5] = [
+        (
+            |w| {
+                let describe = DescribeStream { name: "orders", after: None, limit: 1 };
+                w.ask(Opcode::DescribeStream, |p| describe.write(p));
+            },
+            Opcode::DescribeStreamAnswer,
+            5,
+        ),
+        (
+            |w| w.ask(Opcode::ListStreams, |p| ListStreams { after: "", limit: 1 }.write(p)),
+            Opcode::ListStreamsAnswer,
+            3,
+        ),
+        (
+            |w| {
+                let name = ConsumerName { stream: "orders", consumer: "a" };
+                w.ask(Opcode::DescribeConsumer, |p| name.write(p));
+            },
+            Opcode::DescribeConsumerAnswer,
+            10,
+        ),
+        (
+            |w| {
+                let list = ListConsumers { stream: "orders", after: "", limit: 1 };
+                w.ask(Opcode::ListConsumers, |p| list.write(p));
+            },
+            Opcode::ListConsumersAnswer,
+            3,
+        ),
+        (
+            |w| {
+                let list = ListTags { stream: "orders", consumer: "" };
+                w.ask(Opcode::ListTags, |p| list.write(p));
+            },
+            Opcode::ListTagsAnswer,
+            3,
+        ),
+    ];
+    let mut w = world_with(Rules { control_rates: true, ..Rules::default() });
+    for (ask, answer, share) in table {
+        for _ in 0..share {
+            ask(&mut w);
+            w.answer(answer);
+        }
+        ask(&mut w);
+        let (code, text) = w.refusal();
+        assert_eq!(code, ErrorCode::LimitExceeded, "{answer:?}");
+        assert!(text.starts_with("Rate exceeded for stream "), "{text}");
+    }
+    // Without the rates anything goes.
+    let mut w = world();
+    for (ask, answer, share) in table {
+        for _ in 0..2 * share {
+            ask(&mut w);
+            w.answer(answer);
+        }
+    }
 }

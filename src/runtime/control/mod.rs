@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::base::clock::Now;
-use crate::base::error::{ApiError, ErrorCode};
+use crate::base::error::ApiError;
 use crate::base::ids::{CoreId, Millis, StreamUuid};
 use crate::base::rng::secret;
 use crate::base::stream::StreamStatus;
@@ -18,6 +18,7 @@ use crate::catalog::on_demand::{OnDemand, OnDemandOptions};
 use crate::catalog::{Event, FileStore, MetaStore, Passing, Rules, State, View, decide};
 use crate::disk::dma::blocking;
 use crate::quota::{ControlCall, ControlRates};
+use crate::runtime::control::removal::Removals;
 use crate::runtime::state::CoreState;
 use crate::service::{
     ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Message, Outgoing,
@@ -35,18 +36,27 @@ pub async fn control(state: Rc<CoreState>, store: FileStore, catalog: State) {
         passing: Passing::default(),
         on_demand: OnDemand::new(OnDemandOptions::default()),
         rates: ControlRates::new(),
+        removals: Removals::new(),
         state,
     };
     loop {
-        let request = control.state.control.borrow_mut().pop_front();
-        let upkeep = request.is_none() && control.state.upkeep_due.replace(false);
-        control.state.control_busy.set(request.is_some() || upkeep);
-        match request {
-            Some(request) => control.serve(request).await,
-            None if upkeep => control.look_after_streams().await,
+        let due = control.next_due();
+        control.state.control_busy.set(due.is_some());
+        match due {
+            Some(Due::Upkeep) => control.look_after_streams().await,
+            Some(Due::Removed(uuid, gone)) => control.stream_removed(uuid, gone).await,
+            Some(Due::Request(request)) => control.serve(request).await,
             None => control.state.control_due.wait().await,
         }
     }
+}
+
+/// What core 0 has to do.
+enum Due {
+    Upkeep,
+    /// A deleted stream; whether its files are gone.
+    Removed(StreamUuid, bool),
+    Request(ControlRequest),
 }
 
 struct Control {
@@ -57,22 +67,32 @@ struct Control {
     passing: Passing,
     on_demand: OnDemand,
     rates: ControlRates,
+    removals: Removals,
 }
 
 impl Control {
+    /// Requests come last: upkeep is due once a second, and must not wait until nobody asks for
+    /// anything.
+    fn next_due(&self) -> Option<Due> {
+        if self.state.upkeep_due.replace(false) {
+            return Some(Due::Upkeep);
+        }
+        if let Some((uuid, gone)) = self.state.removed.borrow_mut().pop() {
+            return Some(Due::Removed(uuid, gone));
+        }
+        self.state.control.borrow_mut().pop_front().map(Due::Request)
+    }
+
     async fn serve(&mut self, request: ControlRequest) {
         let ControlRequest { session, correlation, operation } = request;
         let outcome = match self.check_rate(&operation) {
             Err(error) => Err(error),
             Ok(()) => self.carry_out(&operation).await,
         };
-        let deleted = match (&outcome, operation) {
-            (Ok(ControlAnswer::Deleted), ControlOperation::Delete { name, .. }) => Some(name),
-            _ => None,
-        };
+        let deleted = matches!(outcome, Ok(ControlAnswer::Deleted));
         self.post(session.core, Message::ControlDone { session, correlation, outcome });
-        if let Some(name) = deleted {
-            self.remove_stream(&name).await;
+        if deleted {
+            self.remove_deleted();
         }
     }
 
@@ -171,9 +191,7 @@ impl Control {
         if call.is_none_or(|call| self.rates.try_take(Now::read().mono, call, stream)) {
             return Ok(());
         }
-        let stream = stream.unwrap_or("*");
-        let text = format!("Rate exceeded for stream {stream} under account {}.", rules.account);
-        Err(ApiError::new(ErrorCode::LimitExceeded, text))
+        Err(rules.rate_exceeded(stream))
     }
 
     /// Makes an event durable and waits until every core uses what follows from it.

@@ -13,6 +13,7 @@ impl Control {
         let now = Now::read().wall;
         self.scale_on_demand(now).await;
         self.expire_shards(now).await;
+        self.remove_deleted();
     }
 
     async fn scale_on_demand(&mut self, now: Millis) {
@@ -55,7 +56,7 @@ impl Control {
                 tracing::warn!(stream = %name, %error, "expired shards are kept");
                 continue;
             }
-            self.remove_shards(uuid, &expired).await;
+            self.remove_shards(uuid, &expired);
         }
     }
 }

@@ -287,7 +287,6 @@ impl History {
         self.w.drained.clear();
         self.w.passing.closing.extend(plan.parent_keys());
         self.w.next_view();
-        self.w.attempt = self.w.view.version();
         (0..CORES).for_each(|core| self.w.install(core));
         let mut puts = Vec::new();
         for _ in 0..self.random.below(3) {

@@ -17,7 +17,8 @@ pub(super) struct Cores {
     mail: Vec<Vec<VecDeque<Message>>>,
     /// What core 0 was told of the newest attempt to close shards.
     pub(super) drained: Vec<(ShardNumber, Seq)>,
-    pub(super) attempt: u64,
+    /// Version of the view that announced it.
+    attempt: Option<u64>,
     pub(super) now: Now,
     pub(super) state: State,
     pub(super) view: Arc<View>,
@@ -25,7 +26,7 @@ pub(super) struct Cores {
 }
 
 impl Cores {
-    fn new(shards: u32) -> Cores {
+    pub(super) fn new(shards: u32) -> Cores {
         Self::with_tail(shards, usize::MAX)
     }
 
@@ -56,7 +57,7 @@ impl Cores {
             cores: (0..CORES).map(core).collect(),
             mail: (0..CORES).map(|_| mailboxes()).collect(),
             drained: Vec::new(),
-            attempt: 0,
+            attempt: None,
             now,
             state,
             view,
@@ -67,6 +68,11 @@ impl Cores {
     /// A view of what is in `state` and `passing` for all cores to install.
     pub(super) fn next_view(&mut self) {
         self.view = Arc::new(self.view.next(&self.state, "orders", &self.passing));
+        self.attempt = match self.attempt {
+            _ if self.passing.closing.is_empty() => None,
+            None => Some(self.view.version()),
+            begun => begun,
+        };
     }
 
     pub(super) fn install(&mut self, core: u16) {
@@ -75,7 +81,7 @@ impl Cores {
     }
 
     /// What a core has for others goes into its mailboxes.
-    fn post(&mut self, from: u16) {
+    pub(super) fn post(&mut self, from: u16) {
         let from = usize::from(from);
         self.cores[from].finish_turn(self.now);
         for Outgoing { to, message } in std::mem::take(&mut self.cores[from].outgoing) {
@@ -112,22 +118,23 @@ impl Cores {
 
     /// The next message from one core to another is looked at, if there is one and the receiver
     /// has the sender's view (all of them do in these tests unless they say so).
-    fn deliver(&mut self, from: u16, to: u16) -> bool {
+    pub(super) fn deliver(&mut self, from: u16, to: u16) -> bool {
         let Some(message) = self.mail[usize::from(from)][usize::from(to)].pop_front() else {
             return false;
         };
         let core = &mut self.cores[usize::from(to)];
         match message {
             Message::Put { session, correlation, part, shard, batch } => {
-                let waiter = PutWaiter::new(session, correlation, part);
+                let waiter = PutWaiter::forwarded(session, correlation, part, batch.len());
                 core.put_or_park(self.now, waiter, shard, batch);
             }
-            Message::PutDone { session, correlation, part, run, message } => {
+            Message::PutDone { session, correlation, part, run, message, bytes } => {
+                core.forwarded_done(bytes);
                 core.settle_put(session, correlation, part, run, message);
             }
             Message::Fence { attempt, shards } => core.fence(attempt, &shards),
             Message::Drained { attempt, shard, end, .. } => {
-                if attempt == self.attempt {
+                if Some(attempt) == self.attempt {
                     self.drained.push((shard.number, end));
                 }
             }
@@ -161,7 +168,7 @@ impl Cores {
     }
 
     /// What the clients were told of their puts: for each put shards, counts and outcomes.
-    fn answers(&mut self) -> Vec<(u64, Vec<PutRun>)> {
+    pub(super) fn answers(&mut self) -> Vec<(u64, Vec<PutRun>)> {
         let mut all = Vec::new();
         for core in &mut self.cores {
             for effect in core.effects.list.drain(..) {
@@ -182,7 +189,6 @@ impl Cores {
         let keys = numbers.iter().map(|n| ShardKey { stream: UUID, number: ShardNumber(*n) });
         self.passing.closing.extend(keys);
         self.next_view();
-        self.attempt = self.view.version();
     }
 
     /// Shard `number` is closed where it said, and two children take its place. Nobody is told.
@@ -219,7 +225,7 @@ impl Cores {
         self.next_view();
     }
 
-    fn home_of(&self, number: u32) -> u16 {
+    pub(super) fn home_of(&self, number: u32) -> u16 {
         self.view.by_uuid(UUID).unwrap().shard(ShardNumber(number)).unwrap().home.0
     }
 
