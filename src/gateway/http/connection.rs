@@ -85,7 +85,7 @@ async fn read_some(io: &mut Io, entry: &Entry) -> Option<Vec<u8>> {
 }
 
 async fn serve_http1<H: Handler>(shared: Rc<Shared<H>>, entry: Rc<Entry>, io: Io) {
-    let service = service_fn(|request| Box::pin(exchange(shared.clone(), entry.clone(), request)));
+    let service = service_fn(|request| exchange(shared.clone(), entry.clone(), request));
     let mut conn = http1::Builder::new()
         .max_header_size(shared.limits.head_bytes)
         .max_buf_size(HTTP_BUFFER_BYTES.max(shared.limits.head_bytes))
@@ -102,12 +102,12 @@ async fn serve_http1<H: Handler>(shared: Rc<Shared<H>>, entry: Rc<Entry>, io: Io
             Order::Expire => return Poll::Ready(End::Expired),
             Order::Kill => return Poll::Ready(End::Broken),
         }
-        conn.poll_without_shutdown(cx).map(|done| match done {
-            Ok(()) => End::Done,
-            // It was answered.
+        Pin::new(&mut conn).poll(cx).map(|done| match done {
+            Ok(()) => End::Said,
+            // What is no request was answered too, and more of it may come.
             Err(error) if error.is_parse() => {
                 entry.leave_unread();
-                End::Done
+                End::Said
             }
             Err(_) => End::Broken,
         })
@@ -115,34 +115,32 @@ async fn serve_http1<H: Handler>(shared: Rc<Shared<H>>, entry: Rc<Entry>, io: Io
     .await;
     let mut io = conn.into_parts().io;
     match end {
-        End::Done => {}
-        // Nothing is under way, so that the answer cannot stand inside another.
-        // A client that has no room for it gets none.
+        End::Said if entry.has_unread() => linger(io, &entry, shared.limits.body_bytes).await,
+        End::Said | End::Broken => {}
+        // Nothing is under way, so that this cannot stand inside another answer. A client that
+        // has no room for it gets none.
         End::Expired => {
-            poll_fn(|cx| Poll::Ready(drop(Pin::new(&mut io).poll_write(cx, EXPIRED)))).await;
+            poll_fn(|cx| {
+                let _ = Pin::new(&mut io).poll_write(cx, EXPIRED);
+                let _ = Pin::new(&mut io).poll_shutdown(cx);
+                Poll::Ready(())
+            })
+            .await;
         }
-        End::Broken => return,
     }
-    part(io, &entry, shared.limits.body_bytes).await;
 }
 
 enum End {
-    /// The connection has ended in order, or after the answer to something that is no request.
-    Done,
+    /// The last answer was sent, and that it was the last.
+    Said,
     Expired,
     Broken,
 }
 
-/// Closes a connection so that its client sees the last answer: one that is closed with unread
-/// bytes is reset, and what it was sent may be lost.
-async fn part(mut io: Io, entry: &Entry, bytes_max: usize) {
+/// Reads away what the client still sends, until it has seen the answer and closes. A connection
+/// that is closed with unread bytes is reset, and its client may lose what it was sent.
+async fn linger(mut io: Io, entry: &Entry, bytes_max: usize) {
     entry.enter(Phase::Lingering);
-    let said = poll_fn(|cx| {
-        poll_guarded(entry, cx, |cx| Pin::new(&mut io).poll_shutdown(cx).map(|done| done.is_ok()))
-    });
-    if said.await != Some(true) || !entry.has_unread() {
-        return;
-    }
     let mut read = 0;
     while read < bytes_max {
         match read_some(&mut io, entry).await {

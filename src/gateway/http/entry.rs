@@ -1,7 +1,7 @@
 //! What is known of a connection while hyper has it: what it waits for, since when, and what it
 //! shall do about that.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -62,8 +62,9 @@ pub(super) struct Entry {
     since: Cell<Instant>,
     open: Cell<u32>,
     order: Cell<Order>,
-    /// Since when the client takes nothing of what it is sent.
-    blocked: Cell<Option<Instant>>,
+    /// When the client last took some of each answer that is there as a whole. Streams do not
+    /// count: they are made as they are taken, and a slow consumer is no failure.
+    answers: RefCell<Vec<Option<Instant>>>,
     /// A body was answered before it was read.
     unread: Cell<bool>,
     /// Bytes alone begin no request: they may be frames of any kind.
@@ -83,7 +84,7 @@ impl Entry {
             phase: Cell::new(Phase::Quiet),
             open: Cell::new(0),
             order: Cell::new(Order::Serve),
-            blocked: Cell::new(None),
+            answers: RefCell::default(),
             unread: Cell::new(false),
             multiplexed: Cell::new(false),
             task: Waiting::default(),
@@ -139,18 +140,6 @@ impl Entry {
         }
     }
 
-    /// Bytes were sent.
-    pub(super) fn sent(&self) {
-        self.blocked.set(None);
-    }
-
-    /// The client takes nothing now.
-    pub(super) fn stuck(&self) {
-        if self.blocked.get().is_none() {
-            self.blocked.set(Some(self.clock.now()));
-        }
-    }
-
     /// A body is answered that was not read.
     pub(super) fn leave_unread(&self) {
         self.unread.set(true);
@@ -173,7 +162,7 @@ impl Entry {
         let now = self.clock.now();
         let past = |since: Instant, wait| now.saturating_duration_since(since) > wait;
         let since = self.since.get();
-        if self.blocked.get().is_some_and(|since| past(since, limits.body_wait)) {
+        if self.answers.borrow().iter().flatten().any(|moved| past(*moved, limits.body_wait)) {
             return self.give(Order::Kill);
         }
         match self.phase.get() {
@@ -212,6 +201,42 @@ pub(super) fn poll_guarded<T>(
 /// A request that has begun and is not yet answered in full.
 #[derive(Debug)]
 pub(super) struct OpenRequest(Rc<Entry>);
+
+impl OpenRequest {
+    /// The request has an answer, of which the client has taken nothing yet.
+    pub(super) fn answer(self) -> OpenAnswer {
+        let (mut answers, now) = (self.0.answers.borrow_mut(), self.0.clock.now());
+        let free = answers.iter().position(Option::is_none);
+        let place = free.unwrap_or_else(|| {
+            answers.push(None);
+            answers.len() - 1
+        });
+        answers[place] = Some(now);
+        drop(answers);
+        OpenAnswer { place, request: self }
+    }
+}
+
+/// An answer that was not yet given to the connection in full.
+#[derive(Debug)]
+pub(super) struct OpenAnswer {
+    place: usize,
+    request: OpenRequest,
+}
+
+impl OpenAnswer {
+    /// The client has taken what it was sent of it before.
+    pub(super) fn moved(&self) {
+        let entry = &self.request.0;
+        entry.answers.borrow_mut()[self.place] = Some(entry.clock.now());
+    }
+}
+
+impl Drop for OpenAnswer {
+    fn drop(&mut self) {
+        self.request.0.answers.borrow_mut()[self.place] = None;
+    }
+}
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {

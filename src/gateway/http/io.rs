@@ -72,14 +72,6 @@ impl Io {
             }
         }
     }
-
-    fn noted(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match outcome {
-            Poll::Pending => self.entry.stuck(),
-            Poll::Ready(_) => self.entry.sent(),
-        }
-        outcome
-    }
 }
 
 impl Read for Io {
@@ -112,11 +104,10 @@ impl Write for Io {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let outcome = match &mut self.transport {
+        match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Transport::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
-        };
-        self.noted(outcome)
+        }
     }
 
     fn poll_write_vectored(
@@ -124,11 +115,10 @@ impl Write for Io {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = match &mut self.transport {
+        match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Transport::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, slices),
-        };
-        self.noted(outcome)
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
 
-use super::entry::OpenRequest;
+use super::entry::{OpenAnswer, OpenRequest};
+use crate::base::limits::HTTP_BUFFER_BYTES;
 
 /// An answer.
 #[derive(Debug)]
@@ -91,8 +92,11 @@ impl ResponseBody {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
         let bytes = match self {
             ResponseBody::Empty => None,
-            ResponseBody::Bytes(bytes) => Some(std::mem::take(bytes)),
-            ResponseBody::Chunks(chunks) => chunks.pop_front(),
+            ResponseBody::Bytes(bytes) => Some(piece(bytes)),
+            ResponseBody::Chunks(chunks) => match chunks.front_mut() {
+                Some(first) if first.len() > PIECE_BYTES => Some(piece(first)),
+                _ => chunks.pop_front(),
+            },
             ResponseBody::Stream(source) => return source.poll_chunk(cx),
         };
         Poll::Ready(bytes.filter(|bytes| !bytes.is_empty()).map(Ok))
@@ -120,12 +124,26 @@ impl fmt::Debug for ResponseBody {
     }
 }
 
+fn piece(bytes: &mut Bytes) -> Bytes {
+    bytes.split_to(bytes.len().min(PIECE_BYTES))
+}
+
 /// A body on its way, as hyper takes it. Its request is open until it is dropped.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     body: ResponseBody,
-    _open: OpenRequest,
+    open: Open,
 }
+
+#[derive(Debug)]
+enum Open {
+    Whole(OpenAnswer),
+    Stream(#[expect(dead_code, reason = "it only ends")] OpenRequest),
+}
+
+/// A piece of an answer, given to a connection that has room for some of it. What it has given up
+/// on is then at most this.
+const PIECE_BYTES: usize = HTTP_BUFFER_BYTES;
 
 impl Outgoing {
     pub(super) fn new(body: ResponseBody, open: OpenRequest) -> Outgoing {
@@ -137,7 +155,11 @@ impl Outgoing {
             }
             body => body,
         };
-        Outgoing { body, _open: open }
+        let open = match &body {
+            ResponseBody::Stream(_) => Open::Stream(open),
+            _ => Open::Whole(open.answer()),
+        };
+        Outgoing { body, open }
     }
 }
 
@@ -149,6 +171,9 @@ impl Body for Outgoing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        if let Open::Whole(answer) = &self.open {
+            answer.moved();
+        }
         self.body.poll_next(cx).map(|next| next.map(|chunk| chunk.map(Frame::data)))
     }
 

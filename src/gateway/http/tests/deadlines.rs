@@ -1,8 +1,10 @@
 //! Clients that take their time.
 
+use std::io::Read;
 use std::time::Duration;
 
 use super::raw::post;
+use super::raw_http2::Frames;
 use super::server::{TestServer, until};
 use crate::gateway::http::Limits;
 
@@ -103,7 +105,49 @@ fn a_request_may_take_as_long_as_it_takes() {
 fn a_client_that_takes_nothing_of_its_answer_is_given_up() {
     let server = TestServer::start();
     let mut client = server.raw();
+    client.send(post("/large", b""));
+    until("the beginning", || client.has_news() && server.connections() == 1);
+    server.advance_until("the end", || server.connections() == 0);
+}
+
+#[test]
+fn a_client_of_http2_that_takes_nothing_of_its_answer_is_given_up() {
+    let server = TestServer::start();
+    let mut client = Frames::open(server.connect());
+    client.takes = false;
+    client.request(1, "/large", b"");
+    let reading = std::thread::spawn(move || client.expect_end());
+    until("the connection", || server.connections() == 1);
+    server.advance_until("the end", || server.connections() == 0);
+    reading.join().unwrap();
+}
+
+#[test]
+fn a_client_that_takes_its_answer_slowly_gets_it() {
+    let server = TestServer::start();
+    let mut client = server.raw();
+    client.send("GET /large HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let (mut read, mut piece) = (0, vec![0; 1 << 20]);
+    loop {
+        server.advance(3 * SECOND);
+        std::thread::sleep(Duration::from_millis(10));
+        match client.0.read(&mut piece).unwrap() {
+            0 => break,
+            n => read += n,
+        }
+    }
+    assert!(read > 64 << 20, "{read} bytes of an answer of 64 MiB, its head and its end");
+}
+
+#[test]
+fn a_slow_consumer_of_a_stream_is_waited_for() {
+    let server = TestServer::start();
+    let mut client = server.raw();
     client.send(post("/endless", b""));
     until("the beginning", || client.has_news());
-    server.advance_until("the end", || server.connections() == 0);
+    server.advance(Duration::from_secs(3600));
+    std::thread::sleep(Duration::from_millis(50));
+    let mut bytes = vec![0; 32 << 20];
+    client.0.read_exact(&mut bytes).unwrap();
+    assert_eq!(server.connections(), 1);
 }

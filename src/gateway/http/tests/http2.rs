@@ -181,5 +181,6 @@ fn a_client_that_answers_no_ping_is_given_up() {
     let mut client = Frames::open(server.connect());
     client.request(1, "/wait", b"");
     until("the request", || server.shared.waiting.load(Ordering::Relaxed) == 1);
+    until("the connection", || server.connections() == 1);
     server.advance_until("the end", || server.connections() == 0);
 }

@@ -227,6 +227,7 @@ impl Handler for Echo {
             "/stream" => {
                 ok.with_body(ResponseBody::Stream(Box::new(Slow { left: 3, wait: false })))
             }
+            "/large" => ok.with_body(vec![7; 64 << 20].into()),
             "/endless" => ok.with_body(ResponseBody::Stream(Box::new(Endless))),
             "/broken" => ok.with_body(ResponseBody::Stream(Box::new(Broken(0)))),
             "/wait" => {
