@@ -106,7 +106,9 @@ impl Setup {
         let mut command = shardway();
         command.arg("serve").arg("--data-dir").arg(&self.data_dir);
         command.args(["--cores", &self.cores, "--listen", &format!("127.0.0.1:{}", self.port)]);
-        command.args(["--http", "127.0.0.1:0"]);
+        if !self.args.iter().any(|arg| arg == "--http") {
+            command.args(["--http", "127.0.0.1:0"]);
+        }
         command.args(&self.args);
         command
     }
