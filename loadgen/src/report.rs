@@ -3,6 +3,7 @@
 
 use std::time::SystemTime;
 
+use clap::ValueEnum;
 use serde::Serialize;
 use shardway::base::stream::Durability;
 
@@ -41,6 +42,9 @@ pub struct Report {
     pub spinning: bool,
     /// The server.
     pub server: Option<ServerFacts>,
+    /// Where the AWS API was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// The limits of this machine in this run.
     pub floor: Option<Floor>,
     /// The results.
@@ -73,12 +77,13 @@ impl Report {
         Report {
             schema_version: SCHEMA_VERSION,
             tool: concat!("loadgen ", env!("CARGO_PKG_VERSION")),
-            command: std::env::args().collect(),
+            command: without_secrets(std::env::args()),
             started_unix_ms: since_epoch.map_or(0, |d| d.as_millis() as u64),
             host,
             loadgen_cpu,
             spinning,
             server: None,
+            endpoint: None,
             floor: None,
             rows: Vec::new(),
             life: None,
@@ -120,8 +125,10 @@ impl Report {
 pub struct Row {
     /// Its name.
     pub scenario: String,
-    /// The stream's durability.
-    pub durability: Durability,
+    /// How the server was spoken to.
+    pub protocol: Protocol,
+    /// The stream's durability, where it is known.
+    pub durability: Option<Durability>,
     /// Whether the next batch waits for an answer (closed) or for its time (open).
     pub open_loop: bool,
     /// Shards.
@@ -175,6 +182,16 @@ pub struct Row {
     pub targets: Vec<Target>,
 }
 
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// The binary protocol.
+    Native,
+    /// The AWS API.
+    Http,
+}
+
 /// A result divided by the floor's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FloorRatio {
@@ -217,7 +234,8 @@ impl Row {
     pub fn of(scenario: &str, load: &Workload, outcome: &Outcome, floor: Option<&Floor>) -> Row {
         Row {
             scenario: scenario.to_owned(),
-            durability: load.durability,
+            protocol: Protocol::Native,
+            durability: Some(load.durability),
             open_loop: load.rate.is_some(),
             shards: load.shards,
             record_bytes: load.record_bytes,
@@ -314,6 +332,24 @@ impl Verdict {
     }
 }
 
+/// Options whose values belong in no report.
+const SECRETS: [&str; 2] = ["--secret-access-key", "--session-token"];
+
+/// A command line as it was typed, but for secrets.
+fn without_secrets(words: impl Iterator<Item = String>) -> Vec<String> {
+    let (mut shown, mut hidden) = (Vec::new(), false);
+    for word in words {
+        let option = word.split_once('=').map(|(option, _)| option.to_owned());
+        shown.push(match option {
+            _ if hidden => "***".to_owned(),
+            Some(option) if SECRETS.contains(&option.as_str()) => format!("{option}=***"),
+            _ => word.clone(),
+        });
+        hidden = SECRETS.contains(&word.as_str());
+    }
+    shown
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -346,6 +382,14 @@ pub(crate) mod tests {
         let ratio = row.floor_ratio(ACK_RATIO).expect("it has a latency");
         assert!((ratio - 2.0).abs() < 0.01, "240 us over 100 + 20 us is {ratio}");
         assert!(row.floor_ratio(RATE_RATIO).is_some());
+    }
+
+    #[test]
+    fn a_secret_on_the_command_line_is_not_in_the_report() {
+        let line = "loadgen http --secret-access-key s3 --session-token=s4 --region r";
+        let shown = without_secrets(line.split(' ').map(str::to_owned)).join(" ");
+        let wanted = "loadgen http --secret-access-key *** --session-token=*** --region r";
+        assert_eq!(shown, wanted);
     }
 
     #[test]
