@@ -211,9 +211,19 @@ pub struct Http {
     /// Records of a PutRecords [default: 100; 10 with subscribe].
     #[arg(long)]
     pub batch_records: Option<u32>,
-    /// Connections that put, each with one request at a time [default: 8; 64 for put-record].
+    /// Connections that put, each with one request at a time [default: 8; 64 for put-record, 16
+    /// for subscribe].
     #[arg(long)]
     pub connections: Option<u32>,
+    /// Records a second in subscribe.
+    #[arg(long, default_value_t = crate::http::RATE)]
+    pub rate: f64,
+    /// Spacing of its batches.
+    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    pub arrival: Arrival,
+    /// Its consumers, each with a connection of HTTP/2 and every shard.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub consumers: u32,
 }
 
 /// How long each run takes.

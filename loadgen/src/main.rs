@@ -372,6 +372,9 @@ impl Http {
             record_bytes: self.record_bytes,
             batch_records: self.batch_records,
             connections: self.connections,
+            rate: self.rate,
+            arrival: self.arrival,
+            consumers: self.consumers,
         }
     }
 }

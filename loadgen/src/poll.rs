@@ -23,6 +23,12 @@ pub struct Ready {
     pub writable: bool,
 }
 
+impl std::fmt::Debug for Poller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Poller({:?})", self.epoll)
+    }
+}
+
 impl Poller {
     /// Watches nothing yet.
     pub fn new() -> io::Result<Poller> {

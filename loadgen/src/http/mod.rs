@@ -10,12 +10,15 @@ mod answer;
 mod connection;
 mod control;
 mod endpoint;
+mod executor;
+mod fan_out;
 mod ledger;
 mod model;
 mod pool;
 mod read_back;
 mod request;
 mod run;
+mod socket;
 mod stream;
 mod target;
 mod writer;
@@ -30,6 +33,7 @@ pub use endpoint::{Endpoint, Identity};
 pub use ledger::HttpMismatch;
 pub use target::Target;
 
+use crate::arrival::Arrival;
 use crate::bench::Bench;
 use crate::failure::{Failure, Result};
 use crate::report::{self, Protocol, Row};
@@ -42,10 +46,19 @@ pub const BATCH_RECORDS: u32 = 100;
 pub const CONNECTIONS: u32 = 8;
 /// Connections that put single records.
 pub const SINGLE_CONNECTIONS: u32 = 64;
+/// Connections that put for subscribers.
+pub const PACED_CONNECTIONS: u32 = 16;
+/// Records of a PutRecords for subscribers: a producer that lingers 1 ms.
+pub const PACED_BATCH_RECORDS: u32 = 10;
+/// Records a second for subscribers.
+pub const RATE: f64 = 10_000.0;
 /// PutRecords x 100: records a second.
 const PUT_RECORDS_RATE: f64 = 250_000.0;
 /// PutRecord over 64 connections: records a second.
 const PUT_RECORD_RATE: f64 = 40_000.0;
+
+/// SubscribeToShard: push p99.
+const PUSH_P99_MS: f64 = 3.0;
 
 /// What is measured over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,6 +67,8 @@ pub enum HttpScenario {
     PutRecords,
     /// PutRecord over 64 connections: >= 40,000 records/s.
     PutRecord,
+    /// SubscribeToShard over HTTP/2, 10,000 records/s: push p99 <= 3 ms.
+    Subscribe,
 }
 
 /// What is measured, and how much of it.
@@ -69,6 +84,12 @@ pub struct HttpOptions {
     pub batch_records: Option<u32>,
     /// Connections that put.
     pub connections: Option<u32>,
+    /// Records a second to subscribers.
+    pub rate: f64,
+    /// How their batches are spaced.
+    pub arrival: Arrival,
+    /// Subscribers, each of every shard.
+    pub consumers: u32,
 }
 
 impl HttpOptions {
@@ -81,6 +102,9 @@ impl HttpOptions {
             record_bytes: crate::workload::RECORD_BYTES,
             batch_records: None,
             connections: None,
+            rate: RATE,
+            arrival: Arrival::Uniform,
+            consumers: 1,
         }
     }
 
@@ -117,6 +141,7 @@ pub fn measure(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) ->
         match scenario {
             HttpScenario::PutRecords => put_records(bench, target, options)?,
             HttpScenario::PutRecord => put_record(bench, target, options)?,
+            HttpScenario::Subscribe => subscribe(bench, target, options)?,
         }
     }
     Ok(())
@@ -137,6 +162,25 @@ fn put_record(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) -> 
     let workload = options.workload(1, connections)?;
     row(bench, target, "PutRecord", Operation::PutRecord, &workload, |row| {
         vec![report::Target::at_least("records/s", row.records_per_s, PUT_RECORD_RATE)]
+    })
+}
+
+fn subscribe(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) -> Result<()> {
+    let batch_records = options.batch_records.unwrap_or(PACED_BATCH_RECORDS);
+    let connections = options.connections.unwrap_or(PACED_CONNECTIONS);
+    let workload = Workload {
+        rate: Some(options.rate),
+        arrival: options.arrival,
+        consumers: options.consumers,
+        consumer_connections: 1,
+        ..options.workload(batch_records, connections)?
+    };
+    let name = format!("SubscribeToShard, {:.0}/s", options.rate);
+    row(bench, target, &name, Operation::PutRecords, &workload, |row| {
+        let p99_ms = row.push.map(|push| push.p99_ns as f64 / 1e6);
+        let p99 = p99_ms.map(|ms| report::Target::at_most("push p99 ms", ms, PUSH_P99_MS));
+        let rate = report::Target::at_least("records/s", row.records_per_s, 0.99 * options.rate);
+        p99.into_iter().chain([rate]).collect()
     })
 }
 

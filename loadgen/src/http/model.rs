@@ -58,3 +58,14 @@ pub struct Record<'a> {
     #[serde(borrow, rename = "PartitionKey")]
     pub partition_key: Cow<'a, str>,
 }
+
+/// An event of SubscribeToShard.
+#[derive(Debug, Deserialize)]
+pub struct Event<'a> {
+    /// The records; none in a heartbeat.
+    #[serde(borrow, rename = "Records")]
+    pub records: Vec<Record<'a>>,
+    /// Where a next subscription continues; absent at the end of a shard.
+    #[serde(borrow, rename = "ContinuationSequenceNumber")]
+    pub continuation: Option<Words<'a>>,
+}

@@ -2,7 +2,8 @@
 //!
 //! Every writer has a connection of HTTP/1.1 and one request at a time, as an SDK's thread has. In
 //! a closed loop an answer is followed by the writer's next request; in an open loop a batch that
-//! is due takes the writer that is free longest, or waits here, and its wait counts.
+//! is due takes the writer that is free longest, or waits here, and its wait counts. Consumers have
+//! a connection of HTTP/2 each, in the same thread and on the same clock.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use shardway::security::sigv4::Signer;
 use super::answer::{Answer, Refusal};
 use super::connection::Connection;
 use super::control::not_json;
+use super::fan_out::{FanOut, Wanted};
 use super::ledger::{Ledger, Reader};
 use super::model::{PutRecordsAnswer, PutResult};
 use super::pool::{Operation, Pool};
@@ -24,6 +26,7 @@ use crate::arrival::Schedule;
 use crate::clock::{nanos, now_ns};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::latency::Latencies;
 use crate::load::{Tally, Window};
 use crate::outcome::Outcome;
 use crate::poll::{Poller, Ready};
@@ -64,6 +67,7 @@ struct Run<'a> {
     /// Connection n is writer n's.
     connections: Vec<Connection>,
     writers: Vec<Writer>,
+    consumers: Option<Consumers>,
     /// Writers without a request, the one that is so longest first.
     idle: VecDeque<usize>,
     /// Intended times of batches that wait for a writer.
@@ -77,11 +81,17 @@ struct Run<'a> {
     progress_ns: u64,
 }
 
+/// Consumers, each of which reads every shard.
+struct Consumers {
+    fan_out: FanOut,
+    readers: Vec<Reader>,
+}
+
 impl<'a> Run<'a> {
     fn open(
         context: &'a Context,
         target: &'a Target,
-        stream: HttpStream,
+        mut stream: HttpStream,
         operation: Operation,
         workload: &'a Workload,
     ) -> Result<Run<'a>> {
@@ -97,6 +107,16 @@ impl<'a> Run<'a> {
             .collect::<Result<Vec<_>>>()?;
         let writers: Vec<Writer> =
             pools.iter().map(|pool| Writer::new(Rc::clone(pool), &mut signer, endpoint)).collect();
+        let consumers = match workload.consumers {
+            0 => None,
+            n => {
+                let wanted = register(&mut stream, n as usize)?;
+                let first = connections.len();
+                let fan_out = FanOut::open(target, &poller, first, wanted, n as usize)?;
+                let readers = (0..n).map(|_| Reader::new(&pools, &shards)).collect();
+                Some(Consumers { fan_out, readers })
+            }
+        };
         let start = now_ns();
         let start_ns = start + nanos(workload.warmup);
         let window = Window { start_ns, end_ns: start_ns + nanos(workload.duration) };
@@ -117,11 +137,15 @@ impl<'a> Run<'a> {
             poller,
             connections,
             writers,
+            consumers,
             late: VecDeque::new(),
             schedule,
             sending: true,
             window,
-            tally: Tally::default(),
+            tally: Tally {
+                push: (0..workload.consumers).map(|_| Latencies::new()).collect(),
+                ..Tally::default()
+            },
             progress_ns: start,
         })
     }
@@ -147,6 +171,7 @@ impl<'a> Run<'a> {
             if !ready.is_empty() {
                 let start = now_ns();
                 ready.iter().try_for_each(|&event| self.turn(event))?;
+                self.deliver()?;
                 self.worked_since(start);
             }
             if self.waits_in_vain(now)? {
@@ -203,6 +228,12 @@ impl<'a> Run<'a> {
 
     fn turn(&mut self, event: Ready) -> Result<()> {
         let at = event.token;
+        if at >= self.connections.len() {
+            if let Some(consumers) = &self.consumers {
+                consumers.fan_out.ready(event);
+            }
+            return Ok(());
+        }
         if event.writable {
             self.connections[at].flush(&self.poller)?;
         }
@@ -224,6 +255,33 @@ impl<'a> Run<'a> {
         if self.sending && self.schedule.is_none() { self.arrive(now) } else { Ok(()) }
     }
 
+    /// Takes what was pushed.
+    fn deliver(&mut self) -> Result<()> {
+        let Some(Consumers { fan_out, readers }) = &mut self.consumers else { return Ok(()) };
+        let (writers, tally, window) = (&self.writers, &mut self.tally, self.window);
+        let progress_ns = &mut self.progress_ns;
+        fan_out.turn(|consumer, shard, records| {
+            // One reading for each event: a long turn must not make later ones look early.
+            let now = now_ns();
+            for record in records {
+                *progress_ns = now;
+                let sent = |writer: u32| writers[writer as usize].sent();
+                let seen = readers[consumer].take(shard, record, sent);
+                let seen = seen.map_err(Failure::HttpMismatch)?;
+                let intended = writers[seen.writer as usize].intended_ns(seen.batch);
+                let Some(intended_ns) = intended else {
+                    let what = "a consumer is too far behind to be measured".to_owned();
+                    return Err(Failure::Stalled(what));
+                };
+                tally.read_records += 1;
+                if window.contains(intended_ns) {
+                    tally.push[consumer].record(now - intended_ns, 1);
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn timeout(&self, now: u64) -> Duration {
         if self.context.spin {
             return Duration::ZERO;
@@ -233,7 +291,8 @@ impl<'a> Run<'a> {
     }
 
     fn is_settled(&self) -> bool {
-        self.tally.open_batches == 0
+        let wanted = self.tally.acked_records * u64::from(self.workload.consumers);
+        self.tally.open_batches == 0 && self.tally.read_records >= wanted
     }
 
     fn abandon_late(&mut self) {
@@ -264,6 +323,12 @@ impl<'a> Run<'a> {
 
     fn finish(self) -> Result<Outcome> {
         let Run { context, workload, mut stream, shards, pools, writers, acked, tally, .. } = self;
+        if let Some(Consumers { readers, .. }) = self.consumers {
+            for reader in &readers {
+                acked.compare(reader.ledger(), &shards).map_err(Failure::HttpMismatch)?;
+            }
+            return Ok(Outcome::of(workload, self.window, &tally, None));
+        }
         // The load's connections end first, so that a read-back has the server for itself.
         drop(self.connections);
         let mut reader = Reader::new(&pools, &shards);
@@ -274,6 +339,19 @@ impl<'a> Run<'a> {
         acked.compare(reader.ledger(), &shards).map_err(Failure::HttpMismatch)?;
         Ok(Outcome::of(workload, self.window, &tally, Some(read_back)))
     }
+}
+
+/// Registers consumers; each wants every shard.
+pub fn register(stream: &mut HttpStream, consumers: usize) -> Result<Vec<Wanted>> {
+    let mut wanted = Vec::new();
+    for consumer in 0..consumers {
+        let consumer_arn: Rc<str> = stream.register(&format!("loadgen-{consumer}"))?.into();
+        wanted.extend(stream.shards.iter().enumerate().map(|(shard, HttpShard { id, .. })| {
+            let (consumer_arn, shard_id) = (Rc::clone(&consumer_arn), id.clone());
+            Wanted { consumer, consumer_arn, shard, shard_id }
+        }));
+    }
+    Ok(wanted)
 }
 
 /// Takes the answers of a writer.
