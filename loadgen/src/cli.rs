@@ -224,6 +224,15 @@ pub struct Http {
     /// Its consumers, each with a connection of HTTP/2 and every shard.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub consumers: u32,
+    /// Open subscriptions in subscriptions.
+    #[arg(long, default_value_t = crate::http::SUBSCRIPTIONS)]
+    pub subscriptions: u32,
+    /// The program of its server [default: `shardway` beside this program].
+    #[arg(long, value_name = "FILE", conflicts_with = "endpoint")]
+    pub program: Option<PathBuf>,
+    /// The process behind --endpoint, whose memory is measured.
+    #[arg(long, value_name = "PID", requires = "endpoint")]
+    pub server_pid: Option<u32>,
 }
 
 /// How long each run takes.

@@ -27,6 +27,8 @@
 //! | a reshard pauses writers of its hash keys <= 10 ms (p99), no others; nothing lost | [`life`] |
 //! | limits of AWS: 1 MiB/s and 1,000 records/s of a shard within 3 % | [`quota`] |
 //! | quotas cost <= 5 % of the durable rate | [`cost`] |
+//! | PutRecords x 100 >= 250,000 records/s; PutRecord on 64 connections >= 40,000/s | [`http`] |
+//! | SubscribeToShard at 10,000 records/s: p99 <= 3 ms; 1,000 open: <= 100 MB | [`http`] |
 //! | 10,000 shards: start <= 5 s, page <= 10 ms, memory <= 1 GB | [`many_shards`] |
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool reports there")]
@@ -66,6 +68,7 @@ mod read_back;
 mod report;
 mod run;
 mod scenario;
+mod server_process;
 mod session;
 mod setup;
 mod shards;
@@ -89,7 +92,7 @@ use context::Context;
 use failure::Result;
 use floor::Floor;
 use host::Host;
-use http::{Endpoint, HttpOptions, Target};
+use http::{Course, Endpoint, HttpOptions, ServerChoice, Target};
 use life::LifeOptions;
 use many_shards::ManyShardsOptions;
 use pin::Cpus;
@@ -205,7 +208,11 @@ fn fill(
     let Times { warmup, duration } = times;
     let mut bench = Bench { context: &context, report, warmup, duration };
     let result = match &target {
-        Some(target) => http::measure(&mut bench, target, &cli.command.http_options()),
+        Some(target) => {
+            let embedded = embedded.is_some();
+            let options = &cli.command.http_options();
+            http::measure(&mut bench, &Course { target, embedded, options, dir, cpus })
+        }
         None => cli.command.measure(&mut bench),
     };
     context.progress.clear();
@@ -375,6 +382,8 @@ impl Http {
             rate: self.rate,
             arrival: self.arrival,
             consumers: self.consumers,
+            subscriptions: self.subscriptions,
+            server: ServerChoice { program: self.program.clone(), pid: self.server_pid },
         }
     }
 }

@@ -10,6 +10,7 @@ use shardway::base::stream::Durability;
 use crate::cost::CostRow;
 use crate::floor::Floor;
 use crate::host::Host;
+use crate::http::SubscriptionsReport;
 use crate::latency::Percentiles;
 use crate::life::LifeReport;
 use crate::many_shards::ManyShards;
@@ -58,6 +59,9 @@ pub struct Report {
     /// What `many-shards` has shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub many_shards: Option<ManyShards>,
+    /// What `http subscriptions` has shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<SubscriptionsReport>,
     /// What `cost` has shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cost: Vec<CostRow>,
@@ -89,6 +93,7 @@ impl Report {
             life: None,
             quota: Vec::new(),
             many_shards: None,
+            subscriptions: None,
             cost: Vec::new(),
             verdict: None,
             complete: false,
@@ -102,14 +107,16 @@ impl Report {
         let of_quota = self.quota.iter().flat_map(|row| &row.targets);
         let of_many = self.many_shards.iter().flat_map(|many| &many.targets);
         let of_cost = self.cost.iter().flat_map(|row| &row.targets);
-        of_rows.chain(of_life).chain(of_quota).chain(of_many).chain(of_cost)
+        let of_open = self.subscriptions.iter().flat_map(|open| &open.targets);
+        of_rows.chain(of_life).chain(of_quota).chain(of_many).chain(of_cost).chain(of_open)
     }
 
     /// Whether there is anything to show.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let rows = self.rows.len() + self.quota.len() + self.cost.len();
-        let whole = self.life.is_some() || self.many_shards.is_some();
+        let whole =
+            self.life.is_some() || self.many_shards.is_some() || self.subscriptions.is_some();
         self.floor.is_none() && rows == 0 && !whole
     }
 

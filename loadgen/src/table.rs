@@ -37,6 +37,10 @@ pub fn print(report: &Report) {
         println!("\n{} shards in {} stream(s) on one server", many.shards, many.streams);
         println!("{}\n{}", many.table(), many.verdict());
     }
+    if let Some(open) = &report.subscriptions {
+        println!("\nOpen subscriptions, and what the server's process needs for them");
+        println!("{}", crate::http::table(open));
+    }
     if !report.cost.is_empty() {
         println!("\nWhat quotas cost (every record read back and verified)");
         println!("{}", crate::cost::table(&report.cost));

@@ -58,11 +58,21 @@ impl Control {
         &mut self,
         operation: &str,
         input: &Value,
+        take: impl FnMut(&[u8]) -> Result<T>,
+    ) -> Result<T> {
+        self.send(operation, input.to_string().as_bytes(), take)
+    }
+
+    /// The same, with a body that is written already.
+    pub fn send<T>(
+        &mut self,
+        operation: &str,
+        body: &[u8],
         mut take: impl FnMut(&[u8]) -> Result<T>,
     ) -> Result<T> {
         let deadline = now_ns() + nanos(RETRY_TIME);
         loop {
-            match self.attempt(operation, input, &mut take) {
+            match self.attempt(operation, body, &mut take) {
                 Err(Failure::Refused(refusal))
                     if refusal.is_throttling() && now_ns() < deadline =>
                 {
@@ -76,14 +86,13 @@ impl Control {
     fn attempt<T>(
         &mut self,
         operation: &str,
-        input: &Value,
+        body: &[u8],
         take: &mut impl FnMut(&[u8]) -> Result<T>,
     ) -> Result<T> {
-        let body = input.to_string().into_bytes();
-        let hash = BodyHash::of(&body);
+        let hash = BodyHash::of(body);
         let size = (body.len(), &hash);
         let mut request = head(&mut self.signer, &self.endpoint, operation, size, wall_clock());
-        request.extend_from_slice(&body);
+        request.extend_from_slice(body);
         if now_ns() > self.used_ns + nanos(IDLE) {
             self.connection = None;
         }

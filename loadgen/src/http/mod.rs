@@ -20,9 +20,11 @@ mod request;
 mod run;
 mod socket;
 mod stream;
+mod subscriptions;
 mod target;
 mod writer;
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -31,11 +33,13 @@ use shardway::base::stream::Durability;
 pub use answer::Refusal;
 pub use endpoint::{Endpoint, Identity};
 pub use ledger::HttpMismatch;
+pub use subscriptions::{SUBSCRIPTIONS, ServerChoice, SubscriptionsReport, table};
 pub use target::Target;
 
 use crate::arrival::Arrival;
 use crate::bench::Bench;
 use crate::failure::{Failure, Result};
+use crate::pin::Cpus;
 use crate::report::{self, Protocol, Row};
 use crate::workload::Workload;
 use pool::Operation;
@@ -69,6 +73,8 @@ pub enum HttpScenario {
     PutRecord,
     /// SubscribeToShard over HTTP/2, 10,000 records/s: push p99 <= 3 ms.
     Subscribe,
+    /// 1,000 open subscriptions: memory of the server's process <= 100 MB.
+    Subscriptions,
 }
 
 /// What is measured, and how much of it.
@@ -90,6 +96,10 @@ pub struct HttpOptions {
     pub arrival: Arrival,
     /// Subscribers, each of every shard.
     pub consumers: u32,
+    /// Open subscriptions whose memory is measured.
+    pub subscriptions: u32,
+    /// The server's process there.
+    pub server: ServerChoice,
 }
 
 impl HttpOptions {
@@ -105,6 +115,8 @@ impl HttpOptions {
             rate: RATE,
             arrival: Arrival::Uniform,
             consumers: 1,
+            subscriptions: SUBSCRIPTIONS,
+            server: ServerChoice::default(),
         }
     }
 
@@ -130,10 +142,29 @@ impl HttpOptions {
 /// Records of a request at most (AWS).
 const PUT_RECORDS_MAX: usize = 500;
 
+/// What a command measures over HTTP, and where.
+#[derive(Debug)]
+pub struct Course<'a> {
+    /// The Kinesis.
+    pub target: &'a Target,
+    /// Whether it is a server of this process; memory is then measured of another.
+    pub embedded: bool,
+    /// What is measured.
+    pub options: &'a HttpOptions,
+    /// Where another server has its data.
+    pub dir: &'a Path,
+    /// This program's CPU, and the servers'.
+    pub cpus: Cpus,
+}
+
 /// Measures one after the other.
-pub fn measure(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) -> Result<()> {
+pub fn measure(bench: &mut Bench<'_>, course: &Course<'_>) -> Result<()> {
+    let Course { target, options, .. } = *course;
     let all = HttpScenario::value_variants();
     let chosen = if options.scenarios.is_empty() { all } else { &options.scenarios };
+    if chosen.contains(&HttpScenario::Subscriptions) {
+        subscriptions::check(course)?;
+    }
     for scenario in chosen {
         if bench.interrupted() {
             break;
@@ -142,6 +173,7 @@ pub fn measure(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) ->
             HttpScenario::PutRecords => put_records(bench, target, options)?,
             HttpScenario::PutRecord => put_record(bench, target, options)?,
             HttpScenario::Subscribe => subscribe(bench, target, options)?,
+            HttpScenario::Subscriptions => subscriptions::measure(bench, course)?,
         }
     }
     Ok(())

@@ -410,7 +410,7 @@ impl Answers<'_> {
 }
 
 /// The sequence number of a record that should be in `shard`; none if it was refused for a while.
-fn stored_at<'r>(
+pub fn stored_at<'r>(
     operation: &str,
     result: &'r PutResult<'_>,
     shard: &HttpShard,
