@@ -9,7 +9,9 @@ use shardway::base::limits::{KEY_BYTES_MAX, RECORD_BYTES_DEFAULT};
 use shardway::base::stream::{Durability, ShardLimits};
 
 use crate::arrival::Arrival;
+use crate::http::{HttpScenario, Identity};
 use crate::keyed::STAMP_BYTES;
+use crate::report::Protocol;
 use crate::scenario::Scenario;
 use crate::workload::{BATCH_RECORDS, QUOTA_BATCH_RECORDS, QUOTA_CONNECTIONS, RECORD_BYTES};
 
@@ -33,7 +35,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Floor, ack latency, throughput and push latency in about 30 s. Needs no options.
-    Quick(Server),
+    Quick(Quick),
     /// This machine's own limits: raw durable writes and loopback round trips, without a server.
     Floor,
     /// One of the named scenarios, each with its target.
@@ -59,6 +61,8 @@ pub enum Command {
     Quota(Quota),
     /// What quotas cost of the durable rate.
     Cost(Cost),
+    /// The AWS API, of this server or any other Kinesis: puts and pushes over HTTP.
+    Http(Http),
     /// Start, listing and memory of a server with 10,000 shards, as a process of its own.
     ManyShards(ManyShards),
 }
@@ -76,6 +80,9 @@ Examples:
   loadgen quota
   loadgen cost --rounds 11
   loadgen many-shards --streams 1
+  loadgen http
+  loadgen http put-records --endpoint http://localhost:4567 --shards 4
+  loadgen quick --protocol http
 
 Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED,
 4 target missed (--strict), 130 interrupted";
@@ -114,6 +121,118 @@ pub struct Server {
     /// When puts are acknowledged.
     #[arg(long, value_enum, default_value_t = Mode::Durable)]
     pub durability: Mode,
+}
+
+/// Which Kinesis, and as whom it is asked.
+#[derive(Clone, Debug, Args)]
+pub struct Kinesis {
+    /// A running Kinesis, http://HOST:PORT [default: a server in this process, on a core of its
+    /// own].
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Region that requests are signed for.
+    #[arg(long, default_value = "us-east-1", value_parser = parse_scope_word)]
+    pub region: String,
+    /// Name of the access key that signs.
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "AWS_ACCESS_KEY_ID",
+        default_value = "loadgen",
+        value_parser = parse_scope_word
+    )]
+    pub access_key_id: String,
+    /// The key itself.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "AWS_SECRET_ACCESS_KEY",
+        hide_env_values = true,
+        default_value = "loadgen"
+    )]
+    pub secret_access_key: String,
+    /// What temporary keys come with.
+    #[arg(long, value_name = "TOKEN", env = "AWS_SESSION_TOKEN", hide_env_values = true)]
+    pub session_token: Option<String>,
+    /// The server in this process checks every signature; otherwise only its form, as servers on
+    /// loopback do.
+    #[arg(long, conflicts_with = "endpoint")]
+    pub check_signatures: bool,
+}
+
+impl Kinesis {
+    /// As whom it is asked.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            region: self.region.clone(),
+            access_key_id: self.access_key_id.clone(),
+            secret: self.secret_access_key.clone(),
+            token: self.session_token.clone(),
+        }
+    }
+}
+
+/// `loadgen quick`.
+#[derive(Clone, Debug, Args)]
+pub struct Quick {
+    /// Where.
+    #[command(flatten)]
+    pub server: Server,
+    /// How the server is spoken to.
+    #[arg(long, value_enum, default_value_t = Protocol::Native)]
+    pub protocol: Protocol,
+    /// Where, over HTTP.
+    #[command(flatten)]
+    pub kinesis: Kinesis,
+}
+
+/// `loadgen http`.
+#[derive(Clone, Debug, Args)]
+pub struct Http {
+    /// What to measure [default: everything, one after the other].
+    pub scenarios: Vec<HttpScenario>,
+    /// Where.
+    #[command(flatten)]
+    pub kinesis: Kinesis,
+    /// Native address of the Shardway behind --endpoint: the limits of the streams, which the API
+    /// cannot change, are switched off there. Without it they are in the results.
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_address, requires = "endpoint")]
+    pub server: Option<SocketAddr>,
+    /// How long.
+    #[command(flatten)]
+    pub times: Times,
+    /// Shards of each stream.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub shards: u32,
+    /// Data of a record.
+    #[arg(long, default_value_t = RECORD_BYTES)]
+    pub record_bytes: usize,
+    /// Records of a PutRecords [default: 100; 10 with subscribe].
+    #[arg(long)]
+    pub batch_records: Option<u32>,
+    /// Connections that put, each with one request at a time [default: 8; 64 for put-record, 16
+    /// for subscribe].
+    #[arg(long)]
+    pub connections: Option<u32>,
+    /// Records a second in subscribe.
+    #[arg(long, default_value_t = crate::http::RATE)]
+    pub rate: f64,
+    /// Spacing of its batches.
+    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    pub arrival: Arrival,
+    /// Its consumers, each with a connection of HTTP/2 and every shard.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub consumers: u32,
+    /// Open subscriptions in subscriptions.
+    #[arg(long, default_value_t = crate::http::SUBSCRIPTIONS)]
+    pub subscriptions: u32,
+    /// The program of its server [default: `shardway` beside this program].
+    #[arg(long, value_name = "FILE", conflicts_with = "endpoint")]
+    pub program: Option<PathBuf>,
+    /// The process behind --endpoint, whose memory is measured.
+    #[arg(long, value_name = "PID", requires = "endpoint")]
+    pub server_pid: Option<u32>,
 }
 
 /// How long each run takes.
@@ -365,6 +484,15 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     addresses.next().ok_or_else(|| format!("{text} has no address"))
 }
 
+/// A word of a signature's scope.
+fn parse_scope_word(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | ',');
+    if text.is_empty() || !text.chars().all(fits) {
+        return Err("letters, digits and signs, but no blanks, slashes and commas".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 fn parse_keyed_record(text: &str) -> Result<usize, String> {
     let bytes: usize = text.parse().map_err(|_| format!("{text} is no number of bytes"))?;
     if !(STAMP_BYTES..=RECORD_BYTES_DEFAULT - KEY_BYTES_MAX).contains(&bytes) {
@@ -394,7 +522,8 @@ mod tests {
     #[test]
     fn quick_needs_no_arguments() {
         let cli = Cli::try_parse_from(["loadgen", "quick"]).expect("valid");
-        assert!(matches!(cli.command, Command::Quick(Server { server: None, .. })));
+        let Command::Quick(quick) = cli.command else { panic!("{:?}", cli.command) };
+        assert_eq!((quick.server.server, quick.protocol), (None, Protocol::Native));
     }
 
     #[test]

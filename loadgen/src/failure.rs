@@ -6,6 +6,7 @@ use std::io;
 use shardway::base::error::{ApiError, ErrorCode};
 use shardway::client::ClientError;
 
+use crate::http::{HttpMismatch, Refusal};
 use crate::keyed::KeyMismatch;
 use crate::verify::Mismatch;
 
@@ -39,6 +40,10 @@ pub enum Failure {
     Mismatch(Mismatch),
     /// The same, of records that are numbered by key.
     KeyMismatch(KeyMismatch),
+    /// The same, over HTTP.
+    HttpMismatch(HttpMismatch),
+    /// A request of the API was not served.
+    Refused(Refusal),
 }
 
 impl Failure {
@@ -54,7 +59,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
-            Failure::Mismatch(_) | Failure::KeyMismatch(_) => 3,
+            Failure::Mismatch(_) | Failure::KeyMismatch(_) | Failure::HttpMismatch(_) => 3,
             _ => 1,
         }
     }
@@ -72,6 +77,8 @@ impl fmt::Display for Failure {
             Failure::Stalled(what) => write!(f, "the server stopped answering: {what}"),
             Failure::Mismatch(mismatch) => write!(f, "VERIFICATION FAILED: {mismatch}"),
             Failure::KeyMismatch(mismatch) => write!(f, "VERIFICATION FAILED: {mismatch}"),
+            Failure::HttpMismatch(mismatch) => write!(f, "VERIFICATION FAILED: {mismatch}"),
+            Failure::Refused(refusal) => refusal.fmt(f),
         }
     }
 }

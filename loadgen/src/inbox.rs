@@ -56,6 +56,19 @@ impl Inbox {
         &self.bytes[range]
     }
 
+    /// What has arrived and was not taken.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Takes the next `n` bytes of what has arrived.
+    pub fn take(&mut self, n: usize) -> &[u8] {
+        assert!(n <= self.end - self.start, "only what has arrived can be taken");
+        self.start += n;
+        &self.bytes[self.start - n..self.start]
+    }
+
     fn make_room(&mut self) {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);

@@ -242,7 +242,8 @@ impl Load {
 }
 
 impl Tally {
-    fn acked(&mut self, intended_ns: u64, now_ns: u64, records: u64, window: Window) {
+    /// Records that were meant to leave at `intended_ns` were acknowledged.
+    pub fn acked(&mut self, intended_ns: u64, now_ns: u64, records: u64, window: Window) {
         self.acked_records += records;
         if window.contains(now_ns) {
             self.window_records += records;

@@ -27,6 +27,8 @@
 //! | a reshard pauses writers of its hash keys <= 10 ms (p99), no others; nothing lost | [`life`] |
 //! | limits of AWS: 1 MiB/s and 1,000 records/s of a shard within 3 % | [`quota`] |
 //! | quotas cost <= 5 % of the durable rate | [`cost`] |
+//! | PutRecords x 100 >= 250,000 records/s; PutRecord on 64 connections >= 40,000/s | [`http`] |
+//! | SubscribeToShard at 10,000 records/s: p99 <= 3 ms; 1,000 open: <= 100 MB | [`http`] |
 //! | 10,000 shards: start <= 5 s, page <= 10 ms, memory <= 1 GB | [`many_shards`] |
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool reports there")]
@@ -44,6 +46,7 @@ mod failure;
 mod floor;
 mod follow;
 mod host;
+mod http;
 mod inbox;
 mod json;
 mod keyed;
@@ -65,6 +68,7 @@ mod read_back;
 mod report;
 mod run;
 mod scenario;
+mod server_process;
 mod session;
 mod setup;
 mod shards;
@@ -75,21 +79,25 @@ mod verify;
 mod workload;
 mod writer;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use bench::Bench;
-use cli::{Ceiling, Cli, Command, Common, Latency, Life, ManyShards, Server, Shards, Times};
+use cli::{
+    Ceiling, Cli, Command, Common, Http, Kinesis, Latency, Life, ManyShards, Server, Shards, Times,
+};
 use context::Context;
 use failure::Result;
 use floor::Floor;
 use host::Host;
+use http::{Course, Endpoint, HttpOptions, ServerChoice, Target};
 use life::LifeOptions;
 use many_shards::ManyShardsOptions;
 use pin::Cpus;
 use progress::Progress;
-use report::{Report, Verdict};
+use report::{Protocol, Report, Verdict};
 use workload::Workload;
 
 /// Exit code when a target is missed under `--strict`.
@@ -159,14 +167,13 @@ fn fill(
         report.many_shards = Some(result?);
         return Ok(());
     }
-    let Some((server, times)) = cli.command.on_server() else {
+    let Some(Needs { server, times, kinesis }) = cli.command.needs() else {
         pin::pin(cpus.loadgen)?;
         report.floor = Some(Floor::measure(dir, cpus, floor::LONG, &progress)?);
         progress.clear();
         return Ok(());
     };
     // The floor comes first and alone: a server's background work would be in it.
-    let pinned_later = server.server.is_none();
     if !cli.common.no_floor {
         let measured = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
@@ -177,45 +184,95 @@ fn fill(
         })?;
         report.floor = Some(measured);
     }
+    let endpoint = kinesis.and_then(|kinesis| kinesis.endpoint.as_deref());
+    let endpoint = endpoint.map(Endpoint::parse).transpose()?;
     // Its threads would inherit our pinning.
-    let embedded = if pinned_later { Some(embedded::start(cpus.other, dir)?) } else { None };
-    let address = match (&embedded, server.server) {
-        (Some(embedded), _) => embedded.address,
-        (None, Some(address)) => address,
-        (None, None) => unreachable!("without an address the server is embedded"),
+    let embedded = match (server, &endpoint) {
+        (None, None) => Some(embedded::start(cpus.other, dir, kinesis.map(api).as_ref())?),
+        _ => None,
     };
+    let native = server.or(embedded.as_ref().map(|embedded| embedded.address));
+    let http = embedded.as_ref().and_then(|embedded| embedded.http);
+    let endpoint = endpoint.or(http.map(Endpoint::at));
+    let target = kinesis.zip(endpoint).map(|(kinesis, endpoint)| {
+        report.endpoint = Some(format!("http://{}", endpoint.host));
+        Target { endpoint, identity: kinesis.identity(), native }
+    });
+    let address = native.or(target.as_ref().map(|target| target.endpoint.address));
+    let address = address.expect("a server is named, or embedded");
+    if let (Some(_), Some(target)) = (&embedded, &target) {
+        target.wait_until_known()?;
+    }
     pin::pin(cpus.loadgen)?;
     let context = Context::new(address, spin, progress);
     let Times { warmup, duration } = times;
     let mut bench = Bench { context: &context, report, warmup, duration };
-    let result = cli.command.measure(&mut bench);
+    let result = match &target {
+        Some(target) => {
+            let embedded = embedded.is_some();
+            let options = &cli.command.http_options();
+            http::measure(&mut bench, &Course { target, embedded, options, dir, cpus })
+        }
+        None => cli.command.measure(&mut bench),
+    };
     context.progress.clear();
     result
 }
 
+/// What the embedded server's AWS API asks for.
+fn api(kinesis: &Kinesis) -> embedded::Api {
+    embedded::Api { key: kinesis.check_signatures.then(|| kinesis.identity()) }
+}
+
+/// What a command runs against.
+struct Needs<'a> {
+    /// The native address of a running server.
+    server: Option<SocketAddr>,
+    /// How long its runs are.
+    times: Times,
+    /// That it is about the AWS API.
+    kinesis: Option<&'a Kinesis>,
+}
+
 impl Command {
-    /// Which server a command needs and how long its runs are; none for those that need none, or
-    /// have their own.
-    fn on_server(&self) -> Option<(&Server, Times)> {
+    /// What a command needs; nothing for those that need no server, or have their own.
+    fn needs(&self) -> Option<Needs<'_>> {
         let quick = Times { warmup: quick::WARMUP, duration: quick::DURATION };
+        let native =
+            |server: &Server, times| Some(Needs { server: server.server, times, kinesis: None });
         match self {
             Command::Floor => None,
-            Command::Quick(server) => Some((server, quick)),
-            Command::Scenario { server, times, .. } => Some((server, *times)),
-            Command::Ceiling(options) => Some((&options.server, options.times)),
-            Command::Latency(options) => Some((&options.server, options.times)),
-            Command::Shards(options) => Some((&options.server, options.times)),
-            Command::Life(options) => Some((&options.server, quick)),
-            Command::Quota(options) => Some((&options.server, quick)),
+            Command::Quick(options) => {
+                let http = options.protocol == Protocol::Http;
+                let kinesis = http.then_some(&options.kinesis);
+                Some(Needs { server: options.server.server, times: quick, kinesis })
+            }
+            Command::Scenario { server, times, .. } => native(server, *times),
+            Command::Ceiling(options) => native(&options.server, options.times),
+            Command::Latency(options) => native(&options.server, options.times),
+            Command::Shards(options) => native(&options.server, options.times),
+            Command::Life(options) => native(&options.server, quick),
+            Command::Quota(options) => native(&options.server, quick),
             Command::ManyShards(_) => None,
-            Command::Cost(options) => Some((&options.server, options.times)),
+            Command::Cost(options) => native(&options.server, options.times),
+            Command::Http(options) => {
+                let Http { server, times, kinesis, .. } = options;
+                Some(Needs { server: *server, times: *times, kinesis: Some(kinesis) })
+            }
+        }
+    }
+
+    fn http_options(&self) -> HttpOptions {
+        match self {
+            Command::Http(options) => options.options(),
+            _ => HttpOptions::canonical(),
         }
     }
 
     fn measure(&self, bench: &mut Bench<'_>) -> Result<()> {
         match self {
-            Command::Floor | Command::ManyShards(_) => Ok(()),
-            Command::Quick(server) => quick::measure(bench, server.durability.into()),
+            Command::Floor | Command::ManyShards(_) | Command::Http(_) => Ok(()),
+            Command::Quick(options) => quick::measure(bench, options.server.durability.into()),
             Command::Scenario { name, server, .. } => name.measure(bench, server.durability.into()),
             Command::Ceiling(options) => {
                 let search = options.in_flight.is_none() && options.writers.is_none();
@@ -310,6 +367,23 @@ impl Life {
             on_demand: !self.no_on_demand,
             durability: self.server.durability.into(),
             seed: workload::SEED,
+        }
+    }
+}
+
+impl Http {
+    fn options(&self) -> HttpOptions {
+        HttpOptions {
+            scenarios: self.scenarios.clone(),
+            shards: self.shards,
+            record_bytes: self.record_bytes,
+            batch_records: self.batch_records,
+            connections: self.connections,
+            rate: self.rate,
+            arrival: self.arrival,
+            consumers: self.consumers,
+            subscriptions: self.subscriptions,
+            server: ServerChoice { program: self.program.clone(), pid: self.server_pid },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a verified run measured.
 
 use crate::latency::{Latencies, Percentiles};
-use crate::load::Load;
+use crate::load::{Tally, Window};
 use crate::workload::Workload;
 
 /// What a verified run measured.
@@ -47,10 +47,13 @@ pub struct ReadBack {
 impl Outcome {
     /// The numbers of a run whose verification has passed.
     #[must_use]
-    pub fn of(workload: &Workload, load: &Load, read_back: Option<ReadBack>) -> Outcome {
-        let window = load.window;
+    pub fn of(
+        workload: &Workload,
+        window: Window,
+        tally: &Tally,
+        read_back: Option<ReadBack>,
+    ) -> Outcome {
         let seconds = window.end_ns.saturating_sub(window.start_ns) as f64 / 1e9;
-        let tally = &load.tally;
         let records_per_s = if seconds > 0.0 { tally.window_records as f64 / seconds } else { 0.0 };
         let mut push = Latencies::new();
         tally.push.iter().for_each(|consumer| push.merge(consumer));

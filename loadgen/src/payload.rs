@@ -4,8 +4,7 @@
 //! so counters ascend modulo the pool's size and a send costs no hashing and no copy.
 
 use shardway::base::rng::SplitMix64;
-use shardway::record::{BatchBuilder, HashKey};
-use shardway::wire::shards::ShardDescription;
+use shardway::record::{BatchBuilder, HashKey, HashRange};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::workload::Workload;
@@ -110,15 +109,16 @@ pub fn read_stamp(data: &[u8]) -> Option<(u32, u64)> {
     Some((u32::from_le_bytes(*writer), u64::from_le_bytes(*counter)))
 }
 
-fn write_stamp(data: &mut [u8], writer: u32, counter: u64) {
+/// Writes writer and counter at the front of a record's data.
+pub fn write_stamp(data: &mut [u8], writer: u32, counter: u64) {
     data[..4].copy_from_slice(&writer.to_le_bytes());
     data[4..STAMP_BYTES].copy_from_slice(&counter.to_le_bytes());
 }
 
-/// For each shard a partition key that hashes into its range, so that a server which routes by
+/// For each shard, by its range, a partition key that hashes into it, so that a server which routes by
 /// key agrees with a client that names the shard.
 #[must_use]
-pub fn partition_keys(shards: &[ShardDescription]) -> Vec<String> {
+pub fn partition_keys(shards: &[HashRange]) -> Vec<String> {
     let mut keys = vec![None; shards.len()];
     let mut missing = shards.len();
     for n in 0u64.. {
@@ -127,7 +127,7 @@ pub fn partition_keys(shards: &[ShardDescription]) -> Vec<String> {
         }
         let key = format!("k{n}");
         let hash = HashKey::of_partition_key(key.as_bytes());
-        let owner = shards.iter().position(|shard| shard.range.contains(hash));
+        let owner = shards.iter().position(|range| range.contains(hash));
         if let Some(slot) = owner.map(|at| &mut keys[at]).filter(|slot| slot.is_none()) {
             *slot = Some(key);
             missing -= 1;
@@ -139,8 +139,7 @@ pub fn partition_keys(shards: &[ShardDescription]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shardway::base::ids::{CoreId, Millis, ShardNumber};
-    use shardway::record::{BatchView, HashRange};
+    use shardway::record::BatchView;
 
     fn workload() -> Workload {
         Workload { record_bytes: 40, batch_records: 5, ..Workload::default() }
@@ -169,19 +168,9 @@ mod tests {
 
     #[test]
     fn every_shard_gets_a_key_of_its_own_range() {
-        let shard = |(n, range): (usize, HashRange)| ShardDescription {
-            number: ShardNumber(n as u32),
-            home: CoreId(0),
-            range,
-            parent: None,
-            adjacent_parent: None,
-            created: Millis(0),
-            closed: None,
-        };
-        let shards: Vec<_> =
-            HashRange::split_evenly(50).into_iter().enumerate().map(shard).collect();
+        let shards = HashRange::split_evenly(50);
         for (key, shard) in partition_keys(&shards).iter().zip(&shards) {
-            assert!(shard.range.contains(HashKey::of_partition_key(key.as_bytes())));
+            assert!(shard.contains(HashKey::of_partition_key(key.as_bytes())));
         }
     }
 }

@@ -46,6 +46,21 @@ pub fn pin(cpu: usize) -> Result<()> {
     Err(Failure::Usage(format!("this thread cannot be pinned to CPU {cpu}")))
 }
 
+/// Lets the calling thread run on both CPUs of a run: what it starts inherits that.
+pub fn release(cpus: Cpus) -> Result<()> {
+    // SAFETY: an all-zero set is the empty one.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    for cpu in [cpus.loadgen, cpus.other] {
+        // SAFETY: changes a set of ours; numbers beyond it are ignored.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
+    }
+    // SAFETY: 0 is the calling thread, and the kernel only reads the set during the call.
+    if unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) } == 0 {
+        return Ok(());
+    }
+    Err(Failure::io("choosing the CPUs of a server")(std::io::Error::last_os_error()))
+}
+
 /// From now on the calling thread leaves its CPU to others that want it.
 pub fn make_way() {
     // SAFETY: takes numbers only. 0 is the calling thread: on Linux niceness belongs to threads.

@@ -1,5 +1,6 @@
 //! epoll: which connections can be read or written.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
@@ -10,7 +11,7 @@ const EVENTS: usize = 256;
 /// A set of watched sockets.
 pub struct Poller {
     epoll: OwnedFd,
-    events: Vec<libc::epoll_event>,
+    events: RefCell<Vec<libc::epoll_event>>,
 }
 
 /// A socket that can go on.
@@ -20,6 +21,12 @@ pub struct Ready {
     pub token: usize,
     /// There is room to write.
     pub writable: bool,
+}
+
+impl std::fmt::Debug for Poller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Poller({:?})", self.epoll)
+    }
 }
 
 impl Poller {
@@ -32,7 +39,8 @@ impl Poller {
         }
         // SAFETY: the descriptor was just created and belongs to nobody else.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Poller { epoll, events: vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS] })
+        let events = vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS];
+        Ok(Poller { epoll, events: RefCell::new(events) })
     }
 
     /// Watches `socket` for reading.
@@ -62,17 +70,18 @@ impl Poller {
     }
 
     /// Appends to `ready` what can go on, waiting for it at most `timeout`.
-    pub fn wait(&mut self, timeout: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
+    pub fn wait(&self, timeout: Duration, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = libc::timespec {
             tv_sec: timeout.as_secs() as libc::time_t,
             tv_nsec: libc::c_long::from(timeout.subsec_nanos()),
         };
+        let mut events = self.events.borrow_mut();
         // SAFETY: `events` has room for EVENTS entries, and the kernel writes at most so many;
         // the timeout lives across the call; no signal mask is given.
         let count = unsafe {
             libc::epoll_pwait2(
                 self.epoll.as_raw_fd(),
-                self.events.as_mut_ptr(),
+                events.as_mut_ptr(),
                 EVENTS as libc::c_int,
                 &timeout,
                 std::ptr::null(),
@@ -85,7 +94,7 @@ impl Poller {
                 e => return Err(e),
             },
         };
-        ready.extend(self.events[..count].iter().map(|event| Ready {
+        ready.extend(events[..count].iter().map(|event| Ready {
             token: event.u64 as usize,
             writable: event.events & libc::EPOLLOUT as u32 != 0,
         }));

@@ -3,12 +3,14 @@
 
 use std::time::SystemTime;
 
+use clap::ValueEnum;
 use serde::Serialize;
 use shardway::base::stream::Durability;
 
 use crate::cost::CostRow;
 use crate::floor::Floor;
 use crate::host::Host;
+use crate::http::SubscriptionsReport;
 use crate::latency::Percentiles;
 use crate::life::LifeReport;
 use crate::many_shards::ManyShards;
@@ -41,6 +43,9 @@ pub struct Report {
     pub spinning: bool,
     /// The server.
     pub server: Option<ServerFacts>,
+    /// Where the AWS API was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// The limits of this machine in this run.
     pub floor: Option<Floor>,
     /// The results.
@@ -54,6 +59,9 @@ pub struct Report {
     /// What `many-shards` has shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub many_shards: Option<ManyShards>,
+    /// What `http subscriptions` has shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<SubscriptionsReport>,
     /// What `cost` has shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cost: Vec<CostRow>,
@@ -73,17 +81,19 @@ impl Report {
         Report {
             schema_version: SCHEMA_VERSION,
             tool: concat!("loadgen ", env!("CARGO_PKG_VERSION")),
-            command: std::env::args().collect(),
+            command: without_secrets(std::env::args()),
             started_unix_ms: since_epoch.map_or(0, |d| d.as_millis() as u64),
             host,
             loadgen_cpu,
             spinning,
             server: None,
+            endpoint: None,
             floor: None,
             rows: Vec::new(),
             life: None,
             quota: Vec::new(),
             many_shards: None,
+            subscriptions: None,
             cost: Vec::new(),
             verdict: None,
             complete: false,
@@ -97,14 +107,16 @@ impl Report {
         let of_quota = self.quota.iter().flat_map(|row| &row.targets);
         let of_many = self.many_shards.iter().flat_map(|many| &many.targets);
         let of_cost = self.cost.iter().flat_map(|row| &row.targets);
-        of_rows.chain(of_life).chain(of_quota).chain(of_many).chain(of_cost)
+        let of_open = self.subscriptions.iter().flat_map(|open| &open.targets);
+        of_rows.chain(of_life).chain(of_quota).chain(of_many).chain(of_cost).chain(of_open)
     }
 
     /// Whether there is anything to show.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let rows = self.rows.len() + self.quota.len() + self.cost.len();
-        let whole = self.life.is_some() || self.many_shards.is_some();
+        let whole =
+            self.life.is_some() || self.many_shards.is_some() || self.subscriptions.is_some();
         self.floor.is_none() && rows == 0 && !whole
     }
 
@@ -120,8 +132,10 @@ impl Report {
 pub struct Row {
     /// Its name.
     pub scenario: String,
-    /// The stream's durability.
-    pub durability: Durability,
+    /// How the server was spoken to.
+    pub protocol: Protocol,
+    /// The stream's durability, where it is known.
+    pub durability: Option<Durability>,
     /// Whether the next batch waits for an answer (closed) or for its time (open).
     pub open_loop: bool,
     /// Shards.
@@ -175,6 +189,16 @@ pub struct Row {
     pub targets: Vec<Target>,
 }
 
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// The binary protocol.
+    Native,
+    /// The AWS API.
+    Http,
+}
+
 /// A result divided by the floor's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FloorRatio {
@@ -217,7 +241,8 @@ impl Row {
     pub fn of(scenario: &str, load: &Workload, outcome: &Outcome, floor: Option<&Floor>) -> Row {
         Row {
             scenario: scenario.to_owned(),
-            durability: load.durability,
+            protocol: Protocol::Native,
+            durability: Some(load.durability),
             open_loop: load.rate.is_some(),
             shards: load.shards,
             record_bytes: load.record_bytes,
@@ -314,6 +339,24 @@ impl Verdict {
     }
 }
 
+/// Options whose values belong in no report.
+const SECRETS: [&str; 2] = ["--secret-access-key", "--session-token"];
+
+/// A command line as it was typed, but for secrets.
+fn without_secrets(words: impl Iterator<Item = String>) -> Vec<String> {
+    let (mut shown, mut hidden) = (Vec::new(), false);
+    for word in words {
+        let option = word.split_once('=').map(|(option, _)| option.to_owned());
+        shown.push(match option {
+            _ if hidden => "***".to_owned(),
+            Some(option) if SECRETS.contains(&option.as_str()) => format!("{option}=***"),
+            _ => word.clone(),
+        });
+        hidden = SECRETS.contains(&word.as_str());
+    }
+    shown
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -346,6 +389,14 @@ pub(crate) mod tests {
         let ratio = row.floor_ratio(ACK_RATIO).expect("it has a latency");
         assert!((ratio - 2.0).abs() < 0.01, "240 us over 100 + 20 us is {ratio}");
         assert!(row.floor_ratio(RATE_RATIO).is_some());
+    }
+
+    #[test]
+    fn a_secret_on_the_command_line_is_not_in_the_report() {
+        let line = "loadgen http --secret-access-key s3 --session-token=s4 --region r";
+        let shown = without_secrets(line.split(' ').map(str::to_owned)).join(" ");
+        let wanted = "loadgen http --secret-access-key *** --session-token=*** --region r";
+        assert_eq!(shown, wanted);
     }
 
     #[test]

@@ -230,6 +230,6 @@ impl<'a> Run<'a> {
         };
         // A verified run has paired every push with its ack.
         debug_assert!(load.shards.iter().all(|shard| shard.pending.is_empty()));
-        Ok(Outcome::of(workload, &load, read_back))
+        Ok(Outcome::of(workload, load.window, &load.tally, read_back))
     }
 }

@@ -50,7 +50,8 @@ impl<K: Ord> Sessions<K> {
 /// The pools of all writers, by writer.
 #[must_use]
 pub fn pools(stream: &TestStream, workload: &Workload) -> Vec<Rc<Pool>> {
-    let keys = partition_keys(&stream.map.shards);
+    let ranges: Vec<_> = stream.map.shards.iter().map(|shard| shard.range).collect();
+    let keys = partition_keys(&ranges);
     let key = |writer: u32| &keys[shard_of(writer, workload)];
     (0..workload.writers).map(|w| Rc::new(Pool::build(w, key(w), workload))).collect()
 }

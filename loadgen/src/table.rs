@@ -2,9 +2,13 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
+use shardway::base::stream::Durability;
+
 use crate::floor::Floor;
 use crate::latency::Percentiles;
-use crate::report::{ACK_RATIO, COMMIT_RATIO, PUSH_RATIO, RATE_RATIO, Report, Row, Target};
+use crate::report::{
+    ACK_RATIO, COMMIT_RATIO, PUSH_RATIO, Protocol, RATE_RATIO, Report, Row, Target,
+};
 
 /// Prints the whole report.
 pub fn print(report: &Report) {
@@ -33,6 +37,10 @@ pub fn print(report: &Report) {
         println!("\n{} shards in {} stream(s) on one server", many.shards, many.streams);
         println!("{}\n{}", many.table(), many.verdict());
     }
+    if let Some(open) = &report.subscriptions {
+        println!("\nOpen subscriptions, and what the server's process needs for them");
+        println!("{}", crate::http::table(open));
+    }
     if !report.cost.is_empty() {
         println!("\nWhat quotas cost (every record read back and verified)");
         println!("{}", crate::cost::table(&report.cost));
@@ -59,6 +67,9 @@ fn headline(report: &Report) -> String {
     );
     if let Some(server) = &report.server {
         text += &format!("; server {} with {} core(s)", server.release, server.cores);
+    }
+    if let Some(endpoint) = &report.endpoint {
+        text += &format!("; AWS API at {endpoint}");
     }
     if host.disk.as_ref().is_some_and(|disk| disk.is_memory()) {
         text += "\nWARNING: this directory is in memory; nothing here is durable (try --dir)";
@@ -125,7 +136,7 @@ fn row_table(rows: &[Row]) -> Table {
         let mut cells = vec![
             Cell::new(&row.scenario),
             Cell::new(load(row)),
-            Cell::new(row.durability.word()),
+            Cell::new(row.durability.map_or("?", Durability::word)),
             number(format!("{:.0} %", row.loadgen_busy_percent)),
             number(format!("{:.0}", row.records_per_s)),
             number(format!("{:.1}", row.mb_per_s)),
@@ -139,7 +150,11 @@ fn row_table(rows: &[Row]) -> Table {
 }
 
 fn load(row: &Row) -> String {
-    let mut text = format!("{} shard(s), {} writer(s) x ", row.shards, row.writers);
+    let mut text = String::new();
+    if row.protocol == Protocol::Http {
+        text += "HTTP, ";
+    }
+    text += &format!("{} shard(s), {} writer(s) x ", row.shards, row.writers);
     if row.open_loop {
         text += &format!("batches of {}, open loop", row.batch_records);
     } else {

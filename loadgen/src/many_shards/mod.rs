@@ -2,14 +2,13 @@
 //! and how much memory it needs.
 //!
 //! The server is a process of its own (`shardway serve`, beside this program unless said
-//! otherwise), so that its memory is its own ([`process`]). Streams are created, every shard gets a
+//! otherwise), so that its memory is its own ([`server_process`]). Streams are created, every shard gets a
 //! record, pages of 1,000 shards are asked for again and again; then the server is stopped and
 //! started, written to again, killed and started. A start is the time from the call of the program
 //! to the line that says it is ready. Memory is the highest resident set of the process in any of
 //! its lives. At the end every shard must have its two records. Targets: start <= 5 s, also behind
 //! a kill; page <= 10 ms, p99; memory <= 1 GB.
 
-mod process;
 mod records;
 mod report;
 
@@ -27,7 +26,7 @@ use crate::failure::{Failure, Result};
 use crate::latency::Latencies;
 use crate::pin::Cpus;
 use crate::progress::Progress;
-use process::ServerProcess;
+use crate::server_process::{self, ServerProcess};
 use report::Life;
 
 /// Shards of a page (AWS: 1,000).
@@ -67,7 +66,7 @@ pub fn measure(
     progress: &Progress,
 ) -> Result<ManyShards> {
     options.check()?;
-    let program = process::program(options.program.as_deref())?;
+    let program = server_process::program(options.program.as_deref())?;
     let data_dir = TempDir::with_prefix_in("shardway-many-", dir)
         .map_err(|e| Failure::Usage(format!("no temporary data dir can be made here: {e}")))?;
     let course = Course { options, program, data_dir: data_dir.path(), cpu: cpus.other, progress };
@@ -115,7 +114,7 @@ impl Course<'_> {
 
     fn start(&self, what: &str) -> Result<(ServerProcess, Client)> {
         self.progress.stage(what);
-        let server = ServerProcess::start(&self.program, self.data_dir, self.cpu)?;
+        let server = ServerProcess::start(&self.program, self.data_dir, self.cpu, "off")?;
         let client_name = concat!("loadgen/", env!("CARGO_PKG_VERSION")).to_owned();
         let options = ConnectOptions { client_name, timeout: TIMEOUT, ..ConnectOptions::default() };
         let client = Client::connect(&server.address().to_string(), options)?;

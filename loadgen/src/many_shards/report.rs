@@ -6,11 +6,11 @@ use comfy_table::{Cell, Table};
 use serde::Serialize;
 
 use super::ManyShardsOptions;
-use super::process::ServerProcess;
 use crate::clock::now_ns;
 use crate::failure::Result;
 use crate::latency::{Latencies, Percentiles};
 use crate::report::Target;
+use crate::server_process::ServerProcess;
 use crate::table::{new_table, number, target, time};
 
 /// A start, in s.

@@ -28,6 +28,11 @@ impl SignedAt {
         Ok(SignedAt::of(seconds))
     }
 
+    /// Of a request that is signed now.
+    pub(super) fn at(now: Millis) -> SignedAt {
+        SignedAt::of(now.0 / 1000)
+    }
+
     fn of(seconds: u64) -> SignedAt {
         let (days, second) = (seconds / 86_400, seconds % 86_400);
         let (year, month, day) = date_of(days);

@@ -8,6 +8,8 @@
 //! Checks come in this order, and the first that fails answers: the form (reference §2.4 step 7),
 //! the algorithm, the scope, the signed headers, the time, the key, the token, the signature.
 //! Texts are AWS's where one is known (reference §2.4, and public bug reports of its clients).
+//!
+//! The side that signs is `signer`: it shares the days' keys and the text under the signature.
 
 mod canonical;
 mod claims;
@@ -16,6 +18,7 @@ mod error;
 mod query;
 mod request;
 mod scope;
+mod signer;
 mod signing_keys;
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,7 @@ use ring::digest::{SHA256, digest};
 
 pub use self::error::{AuthError, AuthErrorCode};
 pub use self::request::Request;
+pub use self::signer::{Signature, Signer};
 
 use self::canonical::{push_hex, signed_headers, write_request};
 use self::claims::Claims;

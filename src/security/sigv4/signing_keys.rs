@@ -66,7 +66,7 @@ impl fmt::Debug for SigningKeys {
     }
 }
 
-fn derive(secret: &Secret, scope: &Scope<'_>) -> Key {
+pub(super) fn derive(secret: &Secret, scope: &Scope<'_>) -> Key {
     let first = ["AWS4", secret.expose()].concat();
     let steps = [scope.day, scope.region, scope.service, TERMINATOR];
     steps.iter().fold(Key::new(HMAC_SHA256, first.as_bytes()), |key, step| {

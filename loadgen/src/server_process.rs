@@ -19,6 +19,7 @@ const LOOK: Duration = Duration::from_millis(1);
 pub struct ServerProcess {
     child: Child,
     address: SocketAddr,
+    http: Option<SocketAddr>,
     /// From the call to the line that says it is ready.
     pub started_in: Duration,
     /// Stays open: the server has more to say when it stops.
@@ -40,13 +41,14 @@ pub fn program(wanted: Option<&Path>) -> Result<PathBuf> {
 }
 
 impl ServerProcess {
-    /// Starts a server on one CPU and waits until it is ready.
-    pub fn start(program: &Path, data_dir: &Path, cpu: usize) -> Result<ServerProcess> {
+    /// Starts a server on one CPU and waits until it is ready. `http` is the value of its option:
+    /// an address, or `off`.
+    pub fn start(program: &Path, data_dir: &Path, cpu: usize, http: &str) -> Result<ServerProcess> {
         let doing = format!("starting {}", program.display());
         let start = Instant::now();
         let mut child = Command::new(program)
             .arg("serve")
-            .args(["--http", "off"])
+            .args(["--http", http])
             .args(["--listen", "127.0.0.1:0", "--log", "error"])
             .args(["--cores", &format!("cpu:{cpu}")])
             .arg("--data-dir")
@@ -56,7 +58,7 @@ impl ServerProcess {
             .spawn()
             .map_err(Failure::io(&doing))?;
         let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (mut address, mut line) = (None, String::new());
+        let (mut address, mut api, mut line) = (None, None, String::new());
         while !line.starts_with("Ready") {
             line.clear();
             let read = output.read_line(&mut line).map_err(Failure::io(&doing))?;
@@ -64,12 +66,13 @@ impl ServerProcess {
                 let status = child.wait().map_err(Failure::io(&doing))?;
                 return Err(Failure::Usage(format!("the server does not start: {status}")));
             }
-            address = address.or_else(|| native_address(&line));
+            address = address.or_else(|| address_of("native", &line));
+            api = api.or_else(|| address_of("http", &line));
         }
         let started_in = start.elapsed();
         let unknown = || Failure::Usage("the server does not say where it listens".to_owned());
         let address = address.ok_or_else(unknown)?;
-        Ok(ServerProcess { child, address, started_in, _output: output })
+        Ok(ServerProcess { child, address, http: api, started_in, _output: output })
     }
 
     /// Where it takes native connections.
@@ -78,13 +81,21 @@ impl ServerProcess {
         self.address
     }
 
+    /// Where it takes requests of the AWS API.
+    #[must_use]
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Resident memory now and at most so far, in bytes.
     pub fn memory(&self) -> Result<(u64, u64)> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(&path).map_err(Failure::io(&path))?;
-        let field = |name| kib(&status, name).map(|kib| kib << 10);
-        let unknown = || Failure::Usage(format!("{path} does not say how much memory is used"));
-        field("VmRSS").zip(field("VmHWM")).ok_or_else(unknown)
+        memory_of(self.child.id())
     }
 
     /// Asks it to stop, waits until it has, and says how long that took.
@@ -123,9 +134,18 @@ impl Drop for ServerProcess {
     }
 }
 
+/// Resident memory of a process, now and at most so far, in bytes.
+pub fn memory_of(pid: u32) -> Result<(u64, u64)> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).map_err(Failure::io(&path))?;
+    let field = |name| kib(&status, name).map(|kib| kib << 10);
+    let unknown = || Failure::Usage(format!("{path} does not say how much memory is used"));
+    field("VmRSS").zip(field("VmHWM")).ok_or_else(unknown)
+}
+
 /// The address in a line such as `  native    127.0.0.1:4570`.
-fn native_address(line: &str) -> Option<SocketAddr> {
-    line.trim().strip_prefix("native")?.trim().parse().ok()
+fn address_of(what: &str, line: &str) -> Option<SocketAddr> {
+    line.trim().strip_prefix(what)?.trim().parse().ok()
 }
 
 /// The value of a line such as `VmRSS:      1234 kB`.
@@ -140,8 +160,8 @@ mod tests {
 
     #[test]
     fn the_address_is_found_among_the_lines_of_a_start() {
-        assert_eq!(native_address("  data      /native/dir\n"), None);
-        let address = native_address("  native    127.0.0.1:40123\n");
+        assert_eq!(address_of("native", "  data      /native/dir\n"), None);
+        let address = address_of("native", "  native    127.0.0.1:40123\n");
         assert_eq!(address, Some(SocketAddr::from(([127, 0, 0, 1], 40123))));
     }
 
