@@ -66,17 +66,26 @@ fn breaches_of_the_rules_end_their_connection_with_a_reason() {
         ("a window too large", frame(WINDOW_UPDATE, 0, 0, &[0x7f, 255, 255, 255]), {
             FLOW_CONTROL_ERROR
         }),
-        ("a stream back in time", [
-            frame(HEADERS, END_HEADERS | END_STREAM, 5, &head),
-            frame(HEADERS, END_HEADERS | END_STREAM, 3, &head),
-        ].concat(), PROTOCOL_ERROR),
-        ("an initial window too large", {
-            frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff])
-        }, FLOW_CONTROL_ERROR),
+        (
+            "a stream back in time",
+            [
+                frame(HEADERS, END_HEADERS | END_STREAM, 5, &head),
+                frame(HEADERS, END_HEADERS | END_STREAM, 3, &head),
+            ]
+            .concat(),
+            PROTOCOL_ERROR,
+        ),
+        (
+            "an initial window too large",
+            { frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff]) },
+            FLOW_CONTROL_ERROR,
+        ),
         ("a frame size too small", frame(SETTINGS, 0, 0, &[0, 5, 0, 0, 0, 1]), PROTOCOL_ERROR),
-        ("headers that cannot be unpacked", {
-            frame(HEADERS, END_HEADERS, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff])
-        }, COMPRESSION_ERROR),
+        (
+            "headers that cannot be unpacked",
+            { frame(HEADERS, END_HEADERS, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff]) },
+            COMPRESSION_ERROR,
+        ),
         ("an index that is not there", frame(HEADERS, END_HEADERS, 1, &[0xfe]), COMPRESSION_ERROR),
         ("padding beyond the frame", frame(DATA, 8, 1, &[200, 1]), PROTOCOL_ERROR),
     ];
@@ -312,7 +321,10 @@ fn answers_that_nobody_takes_have_a_budget_in_common() {
     }
     let iterator = json.iterator("large", 0, "TRIM_HORIZON", json!({}));
     let body = json!({ "ShardIterator": iterator }).to_string();
-    assert_eq!(json.ok("GetRecords", json!({ "ShardIterator": iterator }))["MillisBehindLatest"], 0);
+    assert_eq!(
+        json.ok("GetRecords", json!({ "ShardIterator": iterator }))["MillisBehindLatest"],
+        0
+    );
     let before = endpoint.server.resident_bytes();
     // No window at all: whatever the answer is, it waits.
     let mut frames = Frames::with_settings(endpoint.addr, &[(4, 0)]);

@@ -283,7 +283,8 @@ fn times_are_seconds_with_three_decimals_in_json_and_tagged_milliseconds_in_cbor
     // The other way: both mean the same millisecond.
     for wire in BOTH {
         let mut caller = endpoint.caller(wire);
-        let created = |ms: u64| json!({"StreamName": name, "StreamCreationTimestamp": ms as f64 / 1e3});
+        let created =
+            |ms: u64| json!({"StreamName": name, "StreamCreationTimestamp": ms as f64 / 1e3});
         caller.ok("ListShards", created(ms));
         let refused = caller.refused("ListShards", created(ms - 1000));
         assert_eq!(refused.name, "ResourceNotFoundException");

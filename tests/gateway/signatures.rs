@@ -138,7 +138,8 @@ fn a_signature_is_looked_at_before_the_types_and_behind_everything_else() {
     let mut conn = endpoint.connect();
     let ask = wrong.sign(Ask::new("DescribeStream", JSON, r#"{"StreamName":7}"#));
     assert_refused(Wire::Json, &conn.ask(&ask), "InvalidSignatureException", "The request sig");
-    let ask = Signer::new(KEY, SECRET).sign(Ask::new("DescribeStream", JSON, r#"{"StreamName":7}"#));
+    let ask =
+        Signer::new(KEY, SECRET).sign(Ask::new("DescribeStream", JSON, r#"{"StreamName":7}"#));
     assert_refused(Wire::Json, &conn.ask(&ask), "SerializationException", "class java.lang.Int");
     let ask = wrong.sign(Ask::new("DescribeStream", JSON, "{"));
     assert_refused(Wire::Json, &conn.ask(&ask), "SerializationException", "");

@@ -36,9 +36,7 @@ fn requests_in_flight_are_answered_and_nothing_new_is_taken() {
     idle.wait_end();
     silent.wait_end();
     assert!(frames.next_of(GOAWAY).is_some(), "clients of HTTP/2 are told");
-    until("nobody is let in", || {
-        std::net::TcpStream::connect(endpoint.addr).is_err()
-    });
+    until("nobody is let in", || std::net::TcpStream::connect(endpoint.addr).is_err());
     half.send(rest);
     let answer = half.answer().expect("its answer");
     assert_eq!(answer.header("connection"), Some("close"));

@@ -210,6 +210,7 @@ impl State {
             }
             StreamChange::Tag(tags) => self.tags.extend(tags),
             StreamChange::Untag(keys) => self.tags.retain(|key, _| !keys.contains(key)),
+            StreamChange::Encryption(_) | StreamChange::Policy { .. } => {}
         }
         self.summary.clone()
     }

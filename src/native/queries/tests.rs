@@ -49,7 +49,7 @@ fn world_with(rules: Rules) -> World {
     let tags = |value: &str| [("team".to_owned(), value.to_owned())].into();
     stream.tags = tags("stream");
     for name in ["a", "b", "c"] {
-        let consumer = ConsumerRecord { created: Millis(5000), tags: tags(name) };
+        let consumer = ConsumerRecord { created: Millis(5000), tags: tags(name), policy: None };
         stream.consumers.insert(name.to_owned(), consumer);
     }
     let mut state = State::new([1; 32]);

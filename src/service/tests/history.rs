@@ -73,7 +73,7 @@ impl History {
         // Half of the histories read from segments what is written, the others from memory.
         let tail_bytes = [0, usize::MAX][random.below(2) as usize];
         let mut w = Cores::with_tail(shards, tail_bytes);
-        let consumer = ConsumerRecord { created: WALL, tags: BTreeMap::new() };
+        let consumer = ConsumerRecord { created: WALL, tags: BTreeMap::new(), policy: None };
         w.state.streams.get_mut("orders").unwrap().consumers.insert("c".to_owned(), consumer);
         let hours = w.state.streams["orders"].options.retention_hours;
         let expected =

@@ -58,7 +58,7 @@ fn world_of(shards: u32, options: StreamOptions, tail_bytes: usize, file_bytes: 
     let mut state = State::new([1; 32]);
     let mut stream = StreamRecord::new("orders", UUID, WALL, shards, options);
     for consumer in ["c", "c7", "c8"] {
-        let record = ConsumerRecord { created: WALL, tags: BTreeMap::new() };
+        let record = ConsumerRecord { created: WALL, tags: BTreeMap::new(), policy: None };
         stream.consumers.insert(consumer.to_owned(), record);
     }
     state.streams.insert("orders".to_owned(), stream);
