@@ -69,6 +69,7 @@ impl<'o> Encoder<'o> {
 
     /// The key of the next value. Keys are names of the API, which need no escape.
     pub fn key(&mut self, name: &str) -> &mut Self {
+        debug_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{name:?}");
         match self.format {
             Format::Json => {
                 self.separate();

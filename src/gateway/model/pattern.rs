@@ -247,7 +247,7 @@ mod tests {
     /// A pattern that goes back and forth would need hours.
     #[test]
     fn hostile_texts_take_no_longer_than_others() {
-        let accounts = ":123456789012:stream/".repeat(200_000);
+        let accounts = ":123456789012:stream/".repeat(20_000);
         let text = format!("arn:aws:kinesis:{accounts} ");
         for pattern in [Pattern::StreamArn, Pattern::ConsumerArn, Pattern::ResourceArn] {
             assert!(!pattern.matches(&text));

@@ -5,6 +5,7 @@ pub mod arn;
 pub mod hash_key;
 pub mod iterator_text;
 pub mod next_token;
+pub mod position;
 pub mod sequence_number;
 pub mod shard_id;
 pub mod words;

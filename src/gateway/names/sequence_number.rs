@@ -88,8 +88,13 @@ impl SequenceNumber {
         }
     }
 
-    /// The position of whoever reads `AT_SEQUENCE_NUMBER`. Behind a closed shard's end for its
-    /// end number.
+    /// Whether it is the end of a closed shard, which has no position.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        self.index == INDEX_END
+    }
+
+    /// The position of whoever reads `AT_SEQUENCE_NUMBER`.
     #[must_use]
     pub fn at(self) -> Seq {
         Seq(self.index.saturating_sub(1))
@@ -126,13 +131,10 @@ impl SequenceNumber {
         let mut digits = [b'0'; DIGITS];
         let mut end = DIGITS;
         while end > 0 {
-            let mut chunk = divide(&mut limbs);
-            let start = end.saturating_sub(CHUNK_DIGITS);
-            for digit in digits[start..end].iter_mut().rev() {
-                *digit = b'0' + (chunk % 10) as u8;
-                chunk /= 10;
-            }
-            end = start;
+            let mut buffer = itoa::Buffer::new();
+            let chunk = buffer.format(divide(&mut limbs)).as_bytes();
+            digits[end - chunk.len()..end].copy_from_slice(chunk);
+            end = end.saturating_sub(CHUNK_DIGITS);
         }
         digits
     }

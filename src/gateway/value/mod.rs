@@ -16,7 +16,7 @@ use crate::base::ids::Millis;
 /// Lists and maps inside each other. The API's deepest input has four.
 pub const DEPTH_MAX: u32 = 32;
 /// Values of a body. The API's largest input, a full PutRecords, has about 2,000; with this many
-/// a tree has 8 MiB.
+/// a tree takes about 10 MiB beside its body.
 pub const VALUES_MAX: u32 = 100_000;
 
 /// The two formats of bodies.
