@@ -89,7 +89,7 @@ use cli::{
     Ceiling, Cli, Command, Common, Http, Kinesis, Latency, Life, ManyShards, Server, Shards, Times,
 };
 use context::Context;
-use failure::Result;
+use failure::{Failure, Result};
 use floor::Floor;
 use host::Host;
 use http::{Course, Endpoint, HttpOptions, ServerChoice, Target};
@@ -173,6 +173,7 @@ fn fill(
         progress.clear();
         return Ok(());
     };
+    let endpoint = cli.command.endpoint()?;
     // The floor comes first and alone: a server's background work would be in it.
     if !cli.common.no_floor {
         let measured = std::thread::scope(|scope| {
@@ -184,8 +185,6 @@ fn fill(
         })?;
         report.floor = Some(measured);
     }
-    let endpoint = kinesis.and_then(|kinesis| kinesis.endpoint.as_deref());
-    let endpoint = endpoint.map(Endpoint::parse).transpose()?;
     // Its threads would inherit our pinning.
     let embedded = match (server, &endpoint) {
         (None, None) => Some(embedded::start(cpus.other, dir, kinesis.map(api).as_ref())?),
@@ -262,10 +261,30 @@ impl Command {
         }
     }
 
+    /// The running Kinesis that a command names.
+    fn endpoint(&self) -> Result<Option<Endpoint>> {
+        let usage = |what: &str| Err(Failure::Usage(what.to_owned()));
+        let kinesis = match self {
+            Command::Http(options) => &options.kinesis,
+            Command::Quick(options) => {
+                let (http, named) = (options.protocol == Protocol::Http, &options.kinesis.endpoint);
+                match (http, named, options.server.server) {
+                    (false, Some(_), _) => return usage("--endpoint needs --protocol http"),
+                    (true, None, Some(_)) => {
+                        return usage("--server with --protocol http needs --endpoint too");
+                    }
+                    _ => &options.kinesis,
+                }
+            }
+            _ => return Ok(None),
+        };
+        kinesis.endpoint.as_deref().map(Endpoint::parse).transpose()
+    }
+
     fn http_options(&self) -> HttpOptions {
         match self {
             Command::Http(options) => options.options(),
-            _ => HttpOptions::canonical(),
+            _ => HttpOptions::quick(),
         }
     }
 

@@ -103,11 +103,12 @@ pub struct HttpOptions {
 }
 
 impl HttpOptions {
-    /// Everything, as the targets say it.
+    /// What `quick` measures: the rates and the latency, as the targets say them.
     #[must_use]
-    pub fn canonical() -> HttpOptions {
+    pub fn quick() -> HttpOptions {
+        use HttpScenario::{PutRecord, PutRecords, Subscribe};
         HttpOptions {
-            scenarios: Vec::new(),
+            scenarios: vec![PutRecords, PutRecord, Subscribe],
             shards: 1,
             record_bytes: crate::workload::RECORD_BYTES,
             batch_records: None,
@@ -120,13 +121,19 @@ impl HttpOptions {
         }
     }
 
-    fn workload(&self, batch_records: u32, connections: u32) -> Result<Workload> {
+    fn workload(
+        &self,
+        batch_records: u32,
+        connections: u32,
+        rate: Option<f64>,
+    ) -> Result<Workload> {
         let workload = Workload {
             shards: self.shards,
             record_bytes: self.record_bytes,
             batch_records,
             writers: connections,
             connections,
+            rate,
             ..Workload::default()
         };
         if batch_records as usize > PUT_RECORDS_MAX {
@@ -182,7 +189,7 @@ pub fn measure(bench: &mut Bench<'_>, course: &Course<'_>) -> Result<()> {
 fn put_records(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) -> Result<()> {
     let batch_records = options.batch_records.unwrap_or(BATCH_RECORDS);
     let connections = options.connections.unwrap_or(CONNECTIONS);
-    let workload = options.workload(batch_records, connections)?;
+    let workload = options.workload(batch_records, connections, None)?;
     let name = format!("PutRecords x {batch_records}");
     row(bench, target, &name, Operation::PutRecords, &workload, |row| {
         vec![report::Target::at_least("records/s", row.records_per_s, PUT_RECORDS_RATE)]
@@ -191,7 +198,7 @@ fn put_records(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) ->
 
 fn put_record(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) -> Result<()> {
     let connections = options.connections.unwrap_or(SINGLE_CONNECTIONS);
-    let workload = options.workload(1, connections)?;
+    let workload = options.workload(1, connections, None)?;
     row(bench, target, "PutRecord", Operation::PutRecord, &workload, |row| {
         vec![report::Target::at_least("records/s", row.records_per_s, PUT_RECORD_RATE)]
     })
@@ -201,11 +208,10 @@ fn subscribe(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) -> R
     let batch_records = options.batch_records.unwrap_or(PACED_BATCH_RECORDS);
     let connections = options.connections.unwrap_or(PACED_CONNECTIONS);
     let workload = Workload {
-        rate: Some(options.rate),
         arrival: options.arrival,
         consumers: options.consumers,
         consumer_connections: 1,
-        ..options.workload(batch_records, connections)?
+        ..options.workload(batch_records, connections, Some(options.rate))?
     };
     let name = format!("SubscribeToShard, {:.0}/s", options.rate);
     row(bench, target, &name, Operation::PutRecords, &workload, |row| {

@@ -173,6 +173,9 @@ impl<'a> Run<'a> {
                 ready.iter().try_for_each(|&event| self.turn(event))?;
                 self.deliver()?;
                 self.worked_since(start);
+            } else {
+                // A subscription may be due to be opened again.
+                self.deliver()?;
             }
             if self.waits_in_vain(now)? {
                 return Ok(());

@@ -4,7 +4,8 @@
 //! otherwise), so that its memory is its own; of a Kinesis that runs elsewhere on this machine the
 //! process must be named. Consumers subscribe to every shard, over a connection of HTTP/2 each.
 //! Memory is read before, with all subscriptions open, and after each of them has delivered every
-//! record of its shard, verified, and stayed open for the measured time.
+//! record of its shard, verified, and stayed open for the measured time. Judged is the whole
+//! process; how much it has grown stands beside it.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -73,6 +74,8 @@ pub struct SubscriptionsReport {
     pub open_bytes: Option<u64>,
     /// After all have delivered.
     pub delivered_bytes: Option<u64>,
+    /// How much more that is than without them.
+    pub grown_bytes: Option<u64>,
     /// The most so far.
     pub peak_bytes: Option<u64>,
     /// Records that arrived and were right, over all subscriptions.
@@ -217,6 +220,7 @@ impl Trial<'_, '_> {
             before_bytes,
             open_bytes,
             delivered_bytes,
+            grown_bytes: most.zip(before_bytes).map(|(most, before)| most.saturating_sub(before)),
             peak_bytes,
             verified_records: delivery.records,
             targets: most.map(target).into_iter().collect(),
@@ -291,6 +295,7 @@ pub fn table(report: &SubscriptionsReport) -> Table {
         "memory before",
         "open",
         "delivered",
+        "grown by",
         "peak",
         "verified",
         "target",
@@ -305,6 +310,7 @@ pub fn table(report: &SubscriptionsReport) -> Table {
         mb(report.before_bytes),
         mb(report.open_bytes),
         mb(report.delivered_bytes),
+        mb(report.grown_bytes),
         mb(report.peak_bytes),
         number(report.verified_records.to_string()),
         Cell::new(report.targets.iter().map(target_text).collect::<Vec<_>>().join("\n")),
