@@ -21,10 +21,7 @@ use crate::security::Credentials;
 ///
 /// SIGTERM and SIGINT answer what is in flight and stop; a second one stops at once.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  shardway serve --data-dir /var/lib/shardway
-  shardway serve --https 127.0.0.1:4568 --tls-self-signed
-  shardway serve --http 0.0.0.0:4567 --auth sigv4 --credentials keys")]
+#[command(after_help = "Example: shardway serve --https 127.0.0.1:4568 --tls-self-signed")]
 pub(super) struct Serve {
     #[command(flatten)]
     options: ServeLayer,

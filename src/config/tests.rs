@@ -96,7 +96,7 @@ fn the_http_ports_are_chosen_each_for_itself() {
     let resolve = |args: &[&str]| ServeOptions::resolve(flags(args)).map(|options| options.http);
     let off = resolve(&["--http", "off"]).unwrap();
     assert_eq!((off.plain, off.secure), (None, None));
-    let own = ["--http", "[::]:80", "--https", "0.0.0.0:443", "--tls-self-signed"];
+    let own = ["--http", "[::]:80", "--https", "0.0.0.0:443", "--tls-self-signed", "--insecure"];
     let own = resolve(&own).unwrap();
     assert_eq!(own.plain.unwrap().to_string(), "[::]:80");
     let (address, certificate) = own.secure.unwrap();
@@ -104,7 +104,7 @@ fn the_http_ports_are_chosen_each_for_itself() {
         (address.to_string().as_str(), certificate),
         ("0.0.0.0:443", Certificate::SelfSigned)
     );
-    let files = ["--https", "0.0.0.0:443", "--tls-cert", "c.pem", "--tls-key", "k.pem"];
+    let files = ["--https", "127.0.0.1:443", "--tls-cert", "c.pem", "--tls-key", "k.pem"];
     let expected = Certificate::Files { cert: "c.pem".into(), key: "k.pem".into() };
     assert_eq!(resolve(&files).unwrap().secure.unwrap().1, expected);
     let file =

@@ -176,7 +176,7 @@ fn choices_that_do_not_exist_are_refused() {
         (0..bytes.len()).find_map(|end| recode(opcode, &bytes[..4 + end.min(40)]))
     };
     for (opcode, highest) in
-        [(Opcode::AlterStream, 9), (Opcode::ReshardStream, 2), (Opcode::ListShards, 5)]
+        [(Opcode::AlterStream, 11), (Opcode::ReshardStream, 2), (Opcode::ListShards, 5)]
     {
         assert!((0..=highest).all(|chosen| choice(opcode, chosen).is_some()), "{opcode:?}");
         assert_eq!(choice(opcode, highest + 1), None, "{opcode:?}");
