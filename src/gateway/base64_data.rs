@@ -2,7 +2,7 @@
 //!
 //! `base64-simd` rather than `base64`, which takes a quarter of the whole budget of a record of
 //! 1 KB: 0.22 against 1.05 us to decode it, 0.15 against 0.62 us to encode it (see
-//! `benches/gateway_decode.rs`).
+//! `tuning/gateway-codec.md`).
 
 use base64_simd::STANDARD;
 

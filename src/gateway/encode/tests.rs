@@ -36,7 +36,11 @@ fn answer(e: &mut Encoder<'_>) {
 fn json_has_commas_where_they_belong() {
     assert_eq!(
         json(answer),
-        r#"{"Records":[{"Data":"AP8=","N":0},{"Data":"AP8=","N":1}],"Empty":[],"None":{},"More":false,"Tags":{"a\"b":"c","d":""}}"#
+        [
+            r#"{"Records":[{"Data":"AP8=","N":0},{"Data":"AP8=","N":1}],"Empty":[],"None":{},"#,
+            r#""More":false,"Tags":{"a\"b":"c","d":""}}"#,
+        ]
+        .concat()
     );
 }
 
@@ -47,10 +51,10 @@ fn cbor_has_no_declared_lengths_of_lists_and_maps() {
         "bf675265636f7264739f",
         &record("00"),
         &record("01"),
-        "ff65456d7074799fff644e6f6e65bfff644d6f7265f46454616773bf63612262616361646 0ff".trim(),
-        "ff",
+        "ff65456d7074799fff644e6f6e65bfff644d6f7265f46454616773bf6361226261636164",
+        "60ffff",
     ];
-    assert_eq!(cbor(answer), expected.concat().replace(' ', ""));
+    assert_eq!(cbor(answer), expected.concat());
 }
 
 #[test]

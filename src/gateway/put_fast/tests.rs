@@ -145,8 +145,11 @@ fn bodies() -> impl Strategy<Value = (Format, Vec<u8>)> {
     })
 }
 
+/// Data, partition key and explicit hash key.
+type Plain = (Vec<u8>, Option<String>, Option<String>);
+
 /// What the exact checks make of a body, in the same words.
-fn exact(format: Format, body: &[u8]) -> Option<Vec<(Vec<u8>, Option<String>, Option<String>)>> {
+fn exact(format: Format, body: &[u8]) -> Option<Vec<Plain>> {
     let input = check::input(Operation::PutRecords, format, body).ok()?;
     let text = |record: &check::Input<'_>, name| record.text(name).map(str::to_owned);
     let records = input.list("Records").unwrap().iter().map(|record| {

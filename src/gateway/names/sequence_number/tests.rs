@@ -208,12 +208,14 @@ proptest! {
         b in 0..INDEX_END - 1,
         times in any::<(u64, u64)>(),
     ) {
-        let text = |seq, time| SequenceNumber::of_record(origin, Seq(seq), Millis(time)).to_string();
+        let record = |seq, time| SequenceNumber::of_record(origin, Seq(seq), Millis(time));
+        let text = |seq, time| record(seq, time).to_string();
         let order = a.cmp(&b);
         if order.is_ne() {
             prop_assert_eq!(text(a, times.0).cmp(&text(b, times.1)), order);
         }
-        prop_assert!(SequenceNumber::start(origin).to_string() < text(a, times.0.max(origin.created.0)));
+        let arrival = times.0.max(origin.created.0);
+        prop_assert!(SequenceNumber::start(origin).to_string() < text(a, arrival));
         prop_assert!(text(a, times.0) < SequenceNumber::end(origin, Millis(0)).to_string());
     }
 
@@ -233,7 +235,11 @@ proptest! {
     }
 
     #[test]
-    fn no_digits_make_the_reader_panic(text in "[0-9]{0,140}", high in "[0-9a-f]{44}", low in "[0-4]") {
+    fn no_digits_make_the_reader_panic(
+        text in "[0-9]{0,140}",
+        high in "[0-9a-f]{44}",
+        low in "[0-4]",
+    ) {
         let _ = parse(&text);
         let _ = parse(&decimal(&format!("2{high}{low}")));
         let _ = parse(&decimal(&format!("20{high}{low}")));
