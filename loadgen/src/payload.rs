@@ -115,8 +115,8 @@ pub fn write_stamp(data: &mut [u8], writer: u32, counter: u64) {
     data[4..STAMP_BYTES].copy_from_slice(&counter.to_le_bytes());
 }
 
-/// For each shard, by its range, a partition key that hashes into it, so that a server which routes by
-/// key agrees with a client that names the shard.
+/// For each shard, by its range, a partition key that hashes into it, so that a server which
+/// routes by key agrees with a client that names the shard.
 #[must_use]
 pub fn partition_keys(shards: &[HashRange]) -> Vec<String> {
     let mut keys = vec![None; shards.len()];

@@ -2,12 +2,12 @@
 //! and how much memory it needs.
 //!
 //! The server is a process of its own (`shardway serve`, beside this program unless said
-//! otherwise), so that its memory is its own ([`server_process`]). Streams are created, every shard gets a
-//! record, pages of 1,000 shards are asked for again and again; then the server is stopped and
-//! started, written to again, killed and started. A start is the time from the call of the program
-//! to the line that says it is ready. Memory is the highest resident set of the process in any of
-//! its lives. At the end every shard must have its two records. Targets: start <= 5 s, also behind
-//! a kill; page <= 10 ms, p99; memory <= 1 GB.
+//! otherwise), so that its memory is its own ([`server_process`]). Streams are created, every shard
+//! gets a record, pages of 1,000 shards are asked for again and again; then the server is stopped
+//! and started, written to again, killed and started. A start is the time from the call of the
+//! program to the line that says it is ready. Memory is the highest resident set of the process in
+//! any of its lives. At the end every shard must have its two records. Targets: start <= 5 s, also
+//! behind a kill; page <= 10 ms, p99; memory <= 1 GB.
 
 mod records;
 mod report;

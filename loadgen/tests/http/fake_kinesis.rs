@@ -138,7 +138,8 @@ impl State {
                 json!({"FailedRecordCount": 0, "Records": results})
             }
             "GetShardIterator" => {
-                json!({"ShardIterator": format!("{name}/{}/0", input["ShardId"].as_str().expect("id"))})
+                let shard = input["ShardId"].as_str().expect("text");
+                json!({"ShardIterator": format!("{name}/{shard}/0")})
             }
             "GetRecords" => self.get(input["ShardIterator"].as_str().expect("text")),
             other => {
