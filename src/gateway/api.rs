@@ -232,8 +232,8 @@ impl<H: Host> Api<H> {
 }
 
 impl<H: Host> Handler for Api<H> {
-    fn call(&self, request: Request) -> impl Future<Output = Response> {
-        async move { self.answer(&request).await }
+    async fn call(&self, request: Request) -> Response {
+        self.answer(&request).await
     }
 
     fn refuse(&self, head: &Head, refusal: HttpRefusal) -> Response {

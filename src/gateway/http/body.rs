@@ -135,13 +135,10 @@ impl Pace<'_> {
     /// Waits for the end behind the last byte. HTTP/2 may say it later; left unheard, it would
     /// look like a body that nobody wants.
     async fn end(&mut self, incoming: &mut Incoming) -> Result<(), Refusal> {
-        while !incoming.is_end_stream() {
-            match self.next(incoming).await? {
-                Some(_) => return Err(Refusal::Broken),
-                None => return Ok(()),
-            }
+        if incoming.is_end_stream() || self.next(incoming).await?.is_none() {
+            return Ok(());
         }
-        Ok(())
+        Err(Refusal::Broken)
     }
 
     fn poll_next(

@@ -161,21 +161,17 @@ impl Entry {
     pub(super) fn look(&self, limits: &Limits) {
         let now = self.clock.now();
         let past = |since: Instant, wait| now.saturating_duration_since(since) > wait;
-        let since = self.since.get();
+        let (since, drains) = (self.since.get(), self.order.get() != Order::Serve);
         if self.answers.borrow().iter().flatten().any(|moved| past(*moved, limits.body_wait)) {
             return self.give(Order::Kill);
         }
         match self.phase.get() {
-            Phase::Quiet if self.order.get() != Order::Serve => {
-                // A client of HTTP/2 that does not answer the farewell.
-                if past(since, limits.head_wait) {
-                    self.give(Order::Kill);
-                }
-            }
-            Phase::Quiet if past(since, limits.idle) => {
+            Phase::Quiet if !drains && past(since, limits.idle) => {
                 self.since.set(now);
                 self.give(Order::Drain);
             }
+            // A client of HTTP/2 that does not answer the farewell.
+            Phase::Quiet if drains && past(since, limits.head_wait) => self.give(Order::Kill),
             Phase::Head if past(since, limits.head_wait) => self.give(Order::Expire),
             Phase::Lingering if past(since, limits.head_wait) => self.give(Order::Kill),
             _ => {}

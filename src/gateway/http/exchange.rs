@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use super::entry::Entry;
 use super::front::Shared;
-use super::handler::{Handler, Refusal};
+use super::handler::{Admission, Handler, Refusal};
 use super::request::{Head, Request};
 use super::response::{Outgoing, Response};
 
@@ -50,8 +50,8 @@ async fn answer<H: Handler>(
         return (handler.refuse(&head, Refusal::Coding), false);
     }
     let limit = match handler.admit(&head, shared.limits.body_bytes) {
-        Ok(limit) => limit,
-        Err(response) => return (response, false),
+        Admission::Read(limit) => limit,
+        Admission::Answer(response) => return (response, false),
     };
     match shared.bodies.read(incoming, limit).await {
         Ok(body) => (handler.call(Request { head, body }).await, true),

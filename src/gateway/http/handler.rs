@@ -7,11 +7,11 @@ use super::response::Response;
 
 /// Answers the requests of a core.
 pub trait Handler: 'static {
-    /// How many bytes a request's body may have, asked before any of it is read. `limit` is what
-    /// the options say. A response refuses the request at once.
-    fn admit(&self, head: &Head, limit: usize) -> Result<usize, Response> {
+    /// Whether a request's body shall be read, asked before any of it is and before memory is
+    /// taken for it. `limit` is what the options say.
+    fn admit(&self, head: &Head, limit: usize) -> Admission {
         let _ = head;
-        Ok(limit)
+        Admission::Read(limit)
     }
 
     /// Answers a whole request. The future is dropped when its client goes away.
@@ -22,6 +22,16 @@ pub trait Handler: 'static {
         let _ = head;
         Response::new(refusal.status())
     }
+}
+
+/// What becomes of a request whose head has come.
+#[derive(Debug)]
+pub enum Admission {
+    /// Its body may have so many bytes.
+    Read(usize),
+    /// Its body is of no interest. A body that does not come along with the head ends a connection
+    /// of HTTP/1.1.
+    Answer(Response),
 }
 
 /// Why a request is not served.

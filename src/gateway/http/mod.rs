@@ -22,7 +22,7 @@ mod response;
 mod timers;
 
 pub use front::{Front, Host};
-pub use handler::{Handler, Refusal};
+pub use handler::{Admission, Handler, Refusal};
 pub use io::Transport;
 pub use limits::Limits;
 pub use memory::Held;

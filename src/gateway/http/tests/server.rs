@@ -13,8 +13,8 @@ use glommio::{LocalExecutorBuilder, Placement};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::gateway::http::{
-    Aborted, ChunkSource, Front, Handler, Head, Host, Limits, Refusal, Request, Response,
-    ResponseBody, Transport,
+    Aborted, Admission, ChunkSource, Front, Handler, Head, Host, Limits, Refusal, Request,
+    Response, ResponseBody, Transport,
 };
 use crate::net::{Listener, Poller, SelfSigned, Streams, TlsServer, TlsStream, Token};
 
@@ -198,11 +198,11 @@ struct Echo {
 }
 
 impl Handler for Echo {
-    fn admit(&self, head: &Head, limit: usize) -> Result<usize, Response> {
+    fn admit(&self, head: &Head, limit: usize) -> Admission {
         match head.uri.path() {
-            "/small" => Ok(10),
-            "/forbidden" => Err(Response::new(StatusCode::FORBIDDEN)),
-            _ => Ok(limit),
+            "/small" => Admission::Read(10),
+            "/forbidden" => Admission::Answer(Response::new(StatusCode::FORBIDDEN)),
+            _ => Admission::Read(limit),
         }
     }
 
