@@ -158,7 +158,7 @@ impl<H: Host> Api<H> {
             Answer::Body(body) if body.is_empty() => (format.content_type(), ResponseBody::Empty),
             Answer::Body(body) => (format.content_type(), ResponseBody::Bytes(Bytes::from(body))),
             Answer::Events(subscription) => {
-                let events = ResponseBody::Stream(Box::new(Events(subscription)));
+                let events = ResponseBody::Stream(Box::new(Events(*subscription)));
                 ("application/vnd.amazon.eventstream", events)
             }
         };

@@ -35,7 +35,7 @@ pub enum Answer<H: Host> {
     /// A body; empty where the operation returns nothing.
     Body(Vec<u8>),
     /// Events, until the subscription ends.
-    Events(Subscription<H>),
+    Events(Box<Subscription<H>>),
 }
 
 /// What the operations need to know of the server.
@@ -71,7 +71,7 @@ pub async fn serve<H: Host>(
     let input = check::input(operation, format, body)?;
     let call = Call { host, settings, input: &input, format };
     if operation == Operation::SubscribeToShard {
-        return call.subscribe().await.map(Answer::Events);
+        return call.subscribe().await.map(Box::new).map(Answer::Events);
     }
     call.answer(operation).await.map(Answer::Body)
 }

@@ -47,8 +47,7 @@ impl<H: Host> Call<'_, H> {
         self.refuse_dry_run(stream)?;
         let outcome = self.caller().put(stream.uuid, batch.finish()).await?;
         let run = outcome.runs[0];
-        let seq =
-            run.outcome.map_err(|code| Refusal::from(refusal(&outcome, code, stream, run)))?;
+        let seq = run.outcome.map_err(|code| refusal(&outcome, code, stream, run))?;
         let number = number_of(self.host, stream.uuid, &run, seq);
         Ok(self.write(|e| {
             e.key("ShardId").text(&run.shard.to_string());
