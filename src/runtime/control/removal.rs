@@ -58,11 +58,12 @@ impl Control {
     /// The removal of a stream's files has come to its end: its name is free, or it is tried again.
     pub(super) async fn stream_removed(&mut self, uuid: StreamUuid, gone: bool) {
         let mut failed = !gone;
-        if gone && let Some(event) = decide::remove_stream(&self.catalog, uuid) {
-            if let Err(error) = self.change(event).await {
-                tracing::error!(%error, "a deleted stream keeps its name");
-                failed = true;
-            }
+        if gone
+            && let Some(event) = decide::remove_stream(&self.catalog, uuid)
+            && let Err(error) = self.change(event).await
+        {
+            tracing::error!(%error, "a deleted stream keeps its name");
+            failed = true;
         }
         self.removals.remove(&uuid);
         if failed {
