@@ -244,3 +244,23 @@ impl CoreState {
         self.shared.stop.load(Ordering::Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::ShardNumber;
+
+    #[test]
+    fn the_end_of_a_shard_counts_for_the_reshard_that_asked_for_it_only() {
+        let shard = |n| ShardKey { stream: StreamUuid([3; 16]), number: ShardNumber(n) };
+        let mut drained = DrainedShards::default();
+        drained.begin(7);
+        drained.note(7, shard(0), (Seq(5), Millis(9)));
+        assert_eq!(drained.ends()[&shard(0)], (Seq(5), Millis(9)));
+        drained.begin(9);
+        drained.note(7, shard(1), (Seq(6), Millis(9)));
+        assert!(drained.ends().is_empty(), "what was given up comes late");
+        drained.note(9, shard(1), (Seq(8), Millis(9)));
+        assert_eq!(drained.ends().len(), 1);
+    }
+}

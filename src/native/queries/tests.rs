@@ -22,6 +22,7 @@ use crate::wire::frame::write_frame;
 use crate::wire::reshard::{Reshard, ReshardStream};
 use crate::wire::shards::{GetShardStats, ListShards, ShardCounts, ShardFilter, ShardList};
 use crate::wire::streams::{DescribeStream, ListStreams, StreamName};
+use crate::wire::subscribe::Unsubscribe;
 use crate::wire::tags::{ListTags, TagList};
 use crate::wire::{Decode, FrameHeader, Opcode, Writer};
 
@@ -352,4 +353,16 @@ fn a_core_answers_its_share_of_the_calls_that_describe_and_list() {
             w.answer(answer);
         }
     }
+}
+
+#[test]
+fn a_subscription_that_is_taken_back_before_its_answer_leaves_its_number_to_the_next() {
+    let mut w = world();
+    w.session.subscriptions.insert(7, CoreId(1));
+    w.session.subscribing.push((50, 7));
+    w.ask(Opcode::Unsubscribe, |p| Unsubscribe { subscription: 7 }.write(p));
+    assert!(matches!(w.sent(), Outgoing { to: CoreId(1), message: Message::Shard(_) }));
+    assert!(w.session.subscriptions.is_empty());
+    // The failure of request 50 is still to come, and must not end a new subscription 7.
+    assert_eq!(w.session.subscribing, []);
 }
