@@ -31,26 +31,32 @@ pub(super) async fn exchange<H: Handler>(
         secure: entry.secure,
     };
     let version = head.version;
-    let response = answer(&shared, head, &mut incoming).await;
-    let unread = !incoming.is_end_stream();
+    let (response, read) = answer(&shared, head, &mut incoming).await;
+    // A body in chunks does not know that it has ended.
+    let unread = !read && !incoming.is_end_stream();
     if unread {
         entry.leave_unread();
     }
     Ok(finish(response, version, unread, open))
 }
 
-async fn answer<H: Handler>(shared: &Shared<H>, head: Head, incoming: &mut Incoming) -> Response {
+/// The answer, and whether the body was read to its end.
+async fn answer<H: Handler>(
+    shared: &Shared<H>,
+    head: Head,
+    incoming: &mut Incoming,
+) -> (Response, bool) {
     let handler = &shared.handler;
     if has_unknown_coding(&head.headers) {
-        return handler.refuse(&head, Refusal::Coding);
+        return (handler.refuse(&head, Refusal::Coding), false);
     }
     let limit = match handler.admit(&head, shared.limits.body_bytes) {
         Ok(limit) => limit,
-        Err(response) => return response,
+        Err(response) => return (response, false),
     };
     match shared.bodies.read(incoming, limit).await {
-        Ok(body) => handler.call(Request { head, body }).await,
-        Err(refusal) => handler.refuse(&head, refusal),
+        Ok(body) => (handler.call(Request { head, body }).await, true),
+        Err(refusal) => (handler.refuse(&head, refusal), false),
     }
 }
 
