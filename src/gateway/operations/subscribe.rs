@@ -26,9 +26,9 @@ use super::Call;
 use super::get::{From, origin_of, write_children, write_record};
 use super::resource::consumer_of_arn;
 
-/// An event without records follows the last one after this, at the next tick: AWS sends one at
-/// least every 5 s, and SDKs give up after 10 s.
-const HEARTBEAT: Duration = Duration::from_secs(4);
+/// An event without records follows the last one after this, at the next tick, which may be late:
+/// AWS sends one at least every 5 s, and SDKs give up after 10 s.
+const HEARTBEAT: Duration = Duration::from_millis(3500);
 /// Time is looked at so often: a timer for each push would cost more than the push.
 const TICK: Duration = Duration::from_secs(1);
 /// A subscription ends after this (AWS); its client opens the next.
