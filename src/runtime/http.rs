@@ -109,6 +109,8 @@ pub struct HttpStart {
 pub struct Access {
     /// What a request must show.
     pub auth: AuthMode,
+    /// The keys that count when the first request comes.
+    pub credentials: Arc<Credentials>,
     /// What operations need to know.
     pub settings: Settings,
 }
@@ -145,8 +147,8 @@ impl Http {
             doors.push(Door { listener, token, tls, paused: Cell::new(false) });
         }
         let core = CoreHost::default();
-        let credentials = SharedCredentials::default();
-        let Access { auth, settings } = start.access;
+        let Access { auth, credentials, settings } = start.access;
+        let credentials = SharedCredentials::new(RefCell::new(credentials));
         let verifier = Verifier::new(auth, None);
         let seed = u64::from_le_bytes(secret());
         let host = Rc::new(core.clone());
