@@ -11,6 +11,7 @@ use std::time::Instant;
 use glommio::TaskQueueHandle;
 
 use crate::base::rng::secret;
+use crate::gateway::answers::Answers;
 use crate::gateway::api::{Api, SharedCredentials};
 use crate::gateway::http::{Front, Host, Limits, Transport};
 use crate::gateway::operations::Settings;
@@ -152,7 +153,8 @@ impl Http {
         let verifier = Verifier::new(auth, None);
         let seed = u64::from_le_bytes(secret());
         let host = Rc::new(core.clone());
-        let api = Api::new(host, settings, verifier, credentials.clone(), seed);
+        let answers = Answers::new(start.limits.bodies_bytes);
+        let api = Api::new(host, settings, verifier, credentials.clone(), answers, seed);
         Ok(Http {
             front: Front::new(api, start.limits, now),
             core,
