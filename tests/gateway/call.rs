@@ -74,7 +74,10 @@ fn to_cbor(name: &str, value: &Value) -> Cbor {
         Value::String(text) => Cbor::Text(text.clone()),
         Value::Array(items) => Cbor::Array(items.iter().map(|item| to_cbor(name, item)).collect()),
         Value::Object(members) => Cbor::Map(
-            members.iter().map(|(key, item)| (Cbor::Text(key.clone()), to_cbor(key, item))).collect(),
+            members
+                .iter()
+                .map(|(key, item)| (Cbor::Text(key.clone()), to_cbor(key, item)))
+                .collect(),
         ),
     }
 }

@@ -75,9 +75,10 @@ impl Endpoint {
         self.server.stop()
     }
 
-    /// Stops it in order, and starts one on its data dir.
+    /// Waits until it has stopped in order, and starts one on its data dir.
     pub fn restart(self) -> Endpoint {
-        self.server.stop_clean();
+        let ended = self.server.wait();
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
         Endpoint::on(self.dir, |setup| setup)
     }
 }

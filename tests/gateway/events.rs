@@ -22,6 +22,9 @@ pub enum Transport {
 
 pub const TRANSPORTS: [Transport; 2] = [Transport::Http1, Transport::Http2];
 
+/// Of a frame, by name.
+type Headers = Vec<(String, String)>;
+
 /// Something that came for a subscription.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -107,7 +110,7 @@ impl Events {
         }
     }
 
-    fn frame(&mut self) -> Option<(Vec<(String, String)>, Vec<u8>)> {
+    fn frame(&mut self) -> Option<(Headers, Vec<u8>)> {
         let length = u32_at(self.at_least(4)?, 0) as usize;
         let frame = self.at_least(length).expect("a whole frame")[..length].to_vec();
         self.ahead.drain(..length);

@@ -110,9 +110,9 @@ impl Frames {
         io.set_write_timeout(Some(HANG)).expect("sockets have timeouts");
         let mut frames = Frames { io };
         frames.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        let settings = settings.iter().flat_map(|(id, value)| {
-            [id.to_be_bytes().as_slice(), &value.to_be_bytes()].concat()
-        });
+        let settings = settings
+            .iter()
+            .flat_map(|(id, value)| [id.to_be_bytes().as_slice(), &value.to_be_bytes()].concat());
         frames.send(SETTINGS, 0, 0, &settings.collect::<Vec<u8>>());
         frames
     }

@@ -40,7 +40,8 @@ pub struct Ask {
 }
 
 /// A signature whose form is right.
-pub const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/kinesis/aws4_request, \
+pub const SIGNED: &str = "AWS4-HMAC-SHA256 \
+                          Credential=AKID/20260101/us-east-1/kinesis/aws4_request, \
                           SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=00";
 /// When it would have been made.
 pub const SIGNED_AT: &str = "20260101T000000Z";

@@ -66,17 +66,26 @@ fn breaches_of_the_rules_end_their_connection_with_a_reason() {
         ("a window too large", frame(WINDOW_UPDATE, 0, 0, &[0x7f, 255, 255, 255]), {
             FLOW_CONTROL_ERROR
         }),
-        ("a stream back in time", [
-            frame(HEADERS, END_HEADERS | END_STREAM, 5, &head),
-            frame(HEADERS, END_HEADERS | END_STREAM, 3, &head),
-        ].concat(), PROTOCOL_ERROR),
-        ("an initial window too large", {
-            frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff])
-        }, FLOW_CONTROL_ERROR),
+        (
+            "a stream back in time",
+            [
+                frame(HEADERS, END_HEADERS | END_STREAM, 5, &head),
+                frame(HEADERS, END_HEADERS | END_STREAM, 3, &head),
+            ]
+            .concat(),
+            PROTOCOL_ERROR,
+        ),
+        (
+            "an initial window too large",
+            { frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff]) },
+            FLOW_CONTROL_ERROR,
+        ),
         ("a frame size too small", frame(SETTINGS, 0, 0, &[0, 5, 0, 0, 0, 1]), PROTOCOL_ERROR),
-        ("headers that cannot be unpacked", {
-            frame(HEADERS, END_HEADERS, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff])
-        }, COMPRESSION_ERROR),
+        (
+            "headers that cannot be unpacked",
+            { frame(HEADERS, END_HEADERS, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff]) },
+            COMPRESSION_ERROR,
+        ),
         ("an index that is not there", frame(HEADERS, END_HEADERS, 1, &[0xfe]), COMPRESSION_ERROR),
         ("padding beyond the frame", frame(DATA, 8, 1, &[200, 1]), PROTOCOL_ERROR),
     ];
@@ -85,8 +94,9 @@ fn breaches_of_the_rules_end_their_connection_with_a_reason() {
         frames.write(&bytes);
         frames.write(&request);
         let _ = frames.io.shutdown(Shutdown::Write);
-        let told = frames.goodbye();
-        assert_eq!(told, Some(code), "{what}");
+        // One code stands for all (RFC 9113, 7).
+        let told = frames.goodbye().unwrap_or_else(|| panic!("{what}: no word"));
+        assert!(told == code || told == PROTOCOL_ERROR, "{what}: {told} instead of {code}");
     }
     endpoint.assert_well();
 }
@@ -104,9 +114,8 @@ fn what_follows_the_preface_has_to_be_settings() {
 }
 
 #[test]
-fn malformed_requests_end_their_stream_alone() {
+fn malformed_requests_are_not_served() {
     let endpoint = Endpoint::shared();
-    let mut frames = Frames::open(endpoint.addr);
     let base = head("ListStreams");
     let with = |name: &str, value: &str| [base.clone(), literal(name, value)].concat();
     let malformed = [
@@ -117,21 +126,23 @@ fn malformed_requests_end_their_stream_alone() {
         ("an unknown pseudo-header", [literal(":x", "y"), base.clone()].concat()),
         ("no method", [literal(":scheme", "http"), literal(":path", "/")].concat()),
         ("a length that is none", with("content-length", "-1")),
+        ("two lengths", [with("content-length", "2"), literal("content-length", "3")].concat()),
     ];
-    for (at, (what, block)) in malformed.iter().enumerate() {
-        let stream = 2 * at as u32 + 1;
-        frames.send(HEADERS, END_HEADERS, stream, block);
-        frames.send(DATA, END_STREAM, stream, b"{}");
+    for (what, block) in malformed {
+        let mut frames = Frames::open(endpoint.addr);
+        frames.send(HEADERS, END_HEADERS, 1, &block);
+        frames.send(DATA, END_STREAM, 1, b"{}");
         loop {
-            let frame = frames.read().unwrap_or_else(|| panic!("{what} ended the connection"));
-            let refused = frame.kind == RST_STREAM || frame.kind == HEADERS && !frame.is_ok();
-            if frame.stream == stream && refused {
-                break;
+            // Its stream's end or its connection's.
+            match frames.read() {
+                Some(frame) if frame.kind == HEADERS => assert!(!frame.is_ok(), "{what}"),
+                Some(frame) if frame.kind != RST_STREAM && frame.kind != GOAWAY => continue,
+                _ => {}
             }
-            assert_ne!(frame.kind, GOAWAY, "{what} ended the connection");
+            break;
         }
     }
-    assert!(frames.is_served(101));
+    endpoint.assert_well();
 }
 
 #[test]
@@ -223,25 +234,25 @@ fn requests_that_are_taken_back_at_once_are_counted_and_end_the_connection() {
 }
 
 #[test]
-fn more_data_than_the_window_allows_ends_the_connection() {
-    let endpoint = endpoint();
+fn more_data_than_the_window_allows_is_refused() {
+    let endpoint = Endpoint::with(|setup| setup.flag("--http-bodies-bytes", "16MiB").cores(1));
+    assert!(Frames::open(endpoint.addr).is_served(1));
     bounded(&endpoint, || {
-        // Requests whose bodies nobody can finish, and which say no length.
         let mut frames = Frames::open(endpoint.addr);
-        let mut sent = 0;
+        // The first takes all the memory that there is for bodies, the second waits for some.
+        let all = literal("content-length", &(16 << 20).to_string());
+        frames.send(HEADERS, END_HEADERS, 1, &[head("PutRecord"), all.clone()].concat());
+        frames.send(HEADERS, END_HEADERS, 3, &[head("PutRecord"), all].concat());
         let piece = vec![b' '; 16 << 10];
-        'all: for stream in (1..400).step_by(2) {
-            frames.send(HEADERS, END_HEADERS, stream, &head("PutRecord"));
-            for _ in 0..64 {
-                if !frames.send(DATA, 0, stream, &piece) {
-                    break 'all;
-                }
-                sent += piece.len();
+        let taken = (0..1024).take_while(|_| frames.send(DATA, 0, 3, &piece)).count();
+        let told = loop {
+            match frames.read() {
+                Some(frame) if matches!(frame.kind, GOAWAY | RST_STREAM) => break frame.error(),
+                Some(_) => {}
+                None => panic!("no word after {taken} pieces"),
             }
-        }
-        let code = frames.goodbye();
-        assert!(matches!(code, None | Some(FLOW_CONTROL_ERROR)), "{code:?} after {sent}");
-        assert!(sent < 150 * MIB as usize, "{sent} bytes were taken");
+        };
+        assert_eq!(told, FLOW_CONTROL_ERROR);
     });
 }
 
@@ -271,10 +282,10 @@ fn floods_of_frames_that_want_an_answer_cost_no_memory() {
         bounded(&endpoint, || {
             let mut frames = Frames::open(endpoint.addr);
             frames.io.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-            let many = bytes.repeat((1 << 20) / bytes.len());
+            let many = bytes.repeat((256 << 10) / bytes.len());
             // Nobody reads the answers: at some time the server takes no more, or ends it.
-            let taken = (0..32).take_while(|_| frames.write(&many)).count();
-            println!("{what}: {taken} MiB were taken");
+            let taken = (0..12).take_while(|_| frames.write(&many)).count();
+            println!("{what}: {taken} quarters of a MiB were taken");
         });
     }
 }
@@ -306,24 +317,22 @@ fn answers_that_nobody_takes_have_a_budget_in_common() {
     let endpoint = Endpoint::with(|setup| setup.flag("--http-bodies-bytes", "32MiB").cores(1));
     let mut json = endpoint.json();
     crate::unlimited_stream(&endpoint, "large", 1);
+    // One batch, which one answer carries: 6 MiB of base64.
     let record = json!({"Data": blob(vec![7; 900 << 10]), "PartitionKey": "k"});
-    for _ in 0..10 {
-        json.ok("PutRecords", json!({"StreamName": "large", "Records": [record]}));
-    }
+    json.ok("PutRecords", json!({"StreamName": "large", "Records": vec![record; 5]}));
     let iterator = json.iterator("large", 0, "TRIM_HORIZON", json!({}));
     let body = json!({ "ShardIterator": iterator }).to_string();
-    assert_eq!(json.ok("GetRecords", json!({ "ShardIterator": iterator }))["MillisBehindLatest"], 0);
     let before = endpoint.server.resident_bytes();
     // No window at all: whatever the answer is, it waits.
     let mut frames = Frames::with_settings(endpoint.addr, &[(4, 0)]);
-    for stream in (1..200).step_by(2) {
+    for stream in (1..81).step_by(2) {
         assert!(frames.ask(stream, "GetRecords", body.as_bytes()));
     }
     let mut served = 0;
-    for _ in 0..100 {
+    for _ in 0..40 {
         served += usize::from(frames.next_of(HEADERS).expect("heads need no window").is_ok());
     }
-    assert!((1..=3).contains(&served), "{served} answers of 12 MiB");
+    assert!((4..=5).contains(&served), "{served} answers of 6 MiB in 32");
     let grown = endpoint.server.resident_bytes().saturating_sub(before);
     assert!(grown < 80 * MIB, "{} MiB more", grown / MIB);
     // Small answers need no budget, and all of it comes back.

@@ -21,6 +21,7 @@ mod http2;
 mod malformed;
 mod operations;
 mod order;
+mod reading;
 mod signatures;
 mod stopping;
 mod subscribing;

@@ -8,6 +8,7 @@ use shardway::gateway::model::Operation;
 use crate::call::{BOTH, Caller, Refused, Wire, blob, string};
 use crate::endpoint::Endpoint;
 use crate::http1::{Ask, JSON};
+use crate::process::until;
 use crate::shapes::check_output;
 
 /// A client whose answers are all held against the model.
@@ -44,8 +45,14 @@ fn every_operation_answers_in_both_formats_with_the_shape_of_the_model() {
         tags_and_policies(&mut exact, &name, &arn);
         modes_and_account(&mut exact, &format!("{name}-demand"));
         exact.ok("DeleteStream", json!({"StreamARN": arn, "EnforceConsumerDeletion": true}));
-        let gone = exact.caller.refused("DescribeStream", json!({ "StreamName": name }));
-        assert_eq!(gone.name, "ResourceNotFoundException");
+        let body = json!({ "StreamName": name });
+        until("it is gone", || match exact.caller.call("DescribeStream", &body) {
+            Ok(answer) => {
+                assert_eq!(answer["StreamDescription"]["StreamStatus"], "DELETING");
+                false
+            }
+            Err(refused) => refused.name == "ResourceNotFoundException",
+        });
         let offered = Operation::ALL.iter().filter(|operation| operation.input().is_some());
         let offered: BTreeSet<String> = offered
             .map(|operation| operation.name().to_owned())
@@ -283,7 +290,8 @@ fn times_are_seconds_with_three_decimals_in_json_and_tagged_milliseconds_in_cbor
     // The other way: both mean the same millisecond.
     for wire in BOTH {
         let mut caller = endpoint.caller(wire);
-        let created = |ms: u64| json!({"StreamName": name, "StreamCreationTimestamp": ms as f64 / 1e3});
+        let created =
+            |ms: u64| json!({"StreamName": name, "StreamCreationTimestamp": ms as f64 / 1e3});
         caller.ok("ListShards", created(ms));
         let refused = caller.refused("ListShards", created(ms - 1000));
         assert_eq!(refused.name, "ResourceNotFoundException");

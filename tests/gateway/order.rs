@@ -140,7 +140,8 @@ fn content_types_are_refused_before_the_body_is_read_and_the_signature_is_looked
     let endpoint = Endpoint::shared();
     let mut conn = endpoint.connect();
     let json = "application/x-amz-json-1.0";
-    for content_type in [json, "text/plain", "application/cbor", "application/x-amz-json-1.1x", ""] {
+    for content_type in [json, "text/plain", "application/cbor", "application/x-amz-json-1.1x", ""]
+    {
         let ask = unsigned(Ask::new("PutRecord", content_type, "no object"));
         let answer = conn.ask(&ask);
         let body = "<UnknownOperationException/>\n";
@@ -158,7 +159,8 @@ fn parameters_of_a_content_type_say_nothing() {
     let mut conn = endpoint.connect();
     for wire in BOTH {
         let name = wire.content_type();
-        for content_type in [format!("{name};charset=x"), format!(" {name} ; a=b"), format!("{name};")]
+        for content_type in
+            [format!("{name};charset=x"), format!(" {name} ; a=b"), format!("{name};")]
         {
             let answer = conn.ask(&right(wire).header("Content-Type", &content_type));
             assert_eq!(answer.status, 200, "{content_type}");
@@ -187,7 +189,8 @@ fn a_body_that_is_no_object_is_refused_before_the_target_and_the_signature() {
         (Wire::Cbor, &[0xa0, 0xa0]),
     ];
     for (wire, body) in bodies {
-        for operation in ["ListStreams", "PutRecords", "SubscribeToShard", "CreateQueue", "Nothing"] {
+        for operation in ["ListStreams", "PutRecords", "SubscribeToShard", "CreateQueue", "Nothing"]
+        {
             let ask = unsigned(Ask::new(operation, wire.content_type(), body));
             assert_refused(wire, &conn.ask(&ask), "SerializationException", "");
         }
@@ -224,7 +227,8 @@ fn unknown_targets_are_refused_before_the_signature_is_looked_at() {
     let mut conn = endpoint.connect();
     for wire in BOTH {
         let ask = unsigned(right(wire));
-        let targets = ["Kinesis_20131202.Nothing", "Kinesis_20131202.", "ListStreams", "", ".", "é"];
+        let targets =
+            ["Kinesis_20131202.Nothing", "Kinesis_20131202.", "ListStreams", "", ".", "é"];
         for target in targets {
             let answer = conn.ask(&ask.clone().header("X-Amz-Target", target));
             assert_refused(wire, &answer, "UnknownOperationException", "");
@@ -272,9 +276,17 @@ fn what_a_signature_lacks_is_told_in_one_sentence_each() {
     let cases = [
         ("AWS4-HMAC-SHA256", true, three.clone() + date),
         ("AWS4-HMAC-SHA256", false, three.clone()),
-        ("AWS4-HMAC-SHA256 Credential=a", false, sentence("Signature") + &sentence("SignedHeaders")),
+        (
+            "AWS4-HMAC-SHA256 Credential=a",
+            false,
+            sentence("Signature") + &sentence("SignedHeaders"),
+        ),
         ("AWS4-HMAC-SHA256 Signature=b, Credential=a", false, sentence("SignedHeaders")),
-        ("AWS4-HMAC-SHA256 Credential=, Signature=b,SignedHeaders=c", false, sentence("Credential")),
+        (
+            "AWS4-HMAC-SHA256 Credential=, Signature=b,SignedHeaders=c",
+            false,
+            sentence("Credential"),
+        ),
         (SIGNED, true, date.to_owned()),
     ];
     for wire in BOTH {
@@ -298,9 +310,9 @@ fn what_a_signature_in_the_query_lacks_is_told_in_one_sentence_each() {
     for wire in BOTH {
         for absent in 0..names.len() {
             let parts = names.iter().enumerate();
-            let path = parts.clone().map(|(at, name)| {
-                format!("&X-Amz-{name}={}", if at == absent { "" } else { "1" })
-            });
+            let path = parts
+                .clone()
+                .map(|(at, name)| format!("&X-Amz-{name}={}", if at == absent { "" } else { "1" }));
             let ask = unsigned(right(wire)).path(&format!("/?a=b{}", path.collect::<String>()));
             let text = sentence(&format!("X-Amz-{}", names[absent]))
                 + "Re-examine the query-string parameters.";
@@ -324,13 +336,22 @@ fn types_are_checked_before_constraints() {
     let name = "SerializationException";
     // In each, something else breaks a constraint.
     let cases = [
-        (json!({"StreamName": "", "Limit": "x"}), "class java.lang.String can not be converted to \
-                                                   an Integer"),
+        (
+            json!({"StreamName": "", "Limit": "x"}),
+            "class java.lang.String can not be converted to \
+                                                   an Integer",
+        ),
         (json!({"StreamName": "", "Limit": []}), "Start of list found where not expected"),
-        (json!({"StreamName": "", "Limit": {}}), "Start of structure or map found where not \
-                                                  expected."),
-        (json!({"StreamName": true, "Limit": 0}), "class java.lang.Boolean can not be converted to \
-                                                   an String"),
+        (
+            json!({"StreamName": "", "Limit": {}}),
+            "Start of structure or map found where not \
+                                                  expected.",
+        ),
+        (
+            json!({"StreamName": true, "Limit": 0}),
+            "class java.lang.Boolean can not be converted to \
+                                                   an String",
+        ),
     ];
     for (body, text) in cases {
         assert_eq!(json.refused("DescribeStream", body), Refused::new(name, text));
@@ -370,7 +391,8 @@ fn at_most_ten_broken_constraints_are_told_at_once() {
                 (0..records).map(|_| json!({"Data": "", "PartitionKey": ""})).collect();
             let refused =
                 caller.refused("PutRecords", json!({"StreamName": "a", "Records": records}));
-            let start = format!("{told} validation errors detected: Value '' at 'records.1.member.");
+            let start =
+                format!("{told} validation errors detected: Value '' at 'records.1.member.");
             assert!(refused.text.starts_with(&start), "{refused:?}");
             assert_eq!(refused.text.matches("; Value ").count() + 1, told, "{refused:?}");
         }

@@ -51,10 +51,7 @@ const OUTPUTS: &[(&str, &str)] = &[
     ("UntagResource", ""),
     ("UpdateAccountSettings", "MinimumThroughputBillingCommitment Commitment"),
     ("UpdateMaxRecordSize", ""),
-    (
-        "UpdateShardCount",
-        "StreamName s, StreamARN s, CurrentShardCount i, TargetShardCount i",
-    ),
+    ("UpdateShardCount", "StreamName s, StreamARN s, CurrentShardCount i, TargetShardCount i"),
     ("UpdateStreamMode", ""),
     ("UpdateStreamRecordDistributionStrategy", ""),
     ("UpdateStreamWarmThroughput", "StreamName s, StreamARN s, WarmThroughput Warm"),
@@ -66,7 +63,10 @@ const MONITORING: &str =
 const STRUCTURES: &[(&str, &str)] = &[
     ("ChildShard", "ShardId* s, ParentShards* [s], HashKeyRange* HashKeyRange"),
     ("Commitment", "Status* s, StartedAt t, EndedAt t, EarliestAllowedEndAt t"),
-    ("Consumer", "ConsumerName* s, ConsumerARN* s, ConsumerStatus* s, ConsumerCreationTimestamp* t"),
+    (
+        "Consumer",
+        "ConsumerName* s, ConsumerARN* s, ConsumerStatus* s, ConsumerCreationTimestamp* t",
+    ),
     (
         "ConsumerDescription",
         "ConsumerName* s, ConsumerARN* s, ConsumerStatus* s, ConsumerCreationTimestamp* t, \
@@ -107,7 +107,7 @@ const STRUCTURES: &[(&str, &str)] = &[
          StreamCreationTimestamp t",
     ),
     ("SubscribeToShardEvent", EVENT),
-    ("Tag", "Key* s, Value s"),
+    ("Tag", "Key* s, Value v"),
     ("Warm", "TargetMiBps i, CurrentMiBps i"),
 ];
 
@@ -163,8 +163,10 @@ fn check(path: &str, kind: &str, value: &Value) {
     let text = value.as_str();
     let right = match kind {
         "s" => text.is_some_and(|text| !text.is_empty()),
-        "n" => text.is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())),
-        "d" => text.is_some(),
+        "n" => {
+            text.is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
+        }
+        "v" | "d" => text.is_some(),
         "i" => value.is_u64(),
         "b" => value.is_boolean(),
         "t" => value.as_f64().is_some_and(|seconds| (1.6e9..1e10).contains(&seconds)),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::call::{BOTH, Refused, Wire, check_headers, outcome};
 use crate::endpoint::Endpoint;
+use crate::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, literal};
 use crate::http1::{Answer, Ask, JSON};
 use crate::process::{Setup, new_dir, until};
 use crate::signer::{Signer, date};
@@ -98,6 +99,26 @@ fn right_signatures_are_served_in_header_and_query_and_every_other_is_refused() 
 }
 
 #[test]
+fn the_authority_of_http2_is_the_host_that_was_signed() {
+    let (endpoint, _dir) = start(&[(KEY, SECRET, None)]);
+    for (at, authority) in ["localhost", "elsewhere"].into_iter().enumerate() {
+        let ask = Signer::new(KEY, SECRET).sign(list(Wire::Json));
+        let mut block: Vec<u8> =
+            [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", authority)]
+                .iter()
+                .flat_map(|(name, value)| literal(name, value))
+                .collect();
+        for (name, value) in ask.headers.iter().filter(|(name, _)| name != "Host") {
+            block.extend(literal(&name.to_lowercase(), value));
+        }
+        let mut frames = Frames::open(endpoint.addr);
+        frames.send(HEADERS, END_HEADERS, 1, &block);
+        frames.send(DATA, END_STREAM, 1, &ask.body);
+        assert_eq!(frames.next_of(HEADERS).expect("an answer").is_ok(), at == 0, "{authority}");
+    }
+}
+
+#[test]
 fn keys_tokens_scopes_and_times_that_do_not_count_are_named() {
     let (endpoint, _dir) = start(&[(KEY, SECRET, None), ("AKIDBOB", "bob", Some(TOKEN))]);
     let signer = Signer::new(KEY, SECRET);
@@ -138,8 +159,9 @@ fn a_signature_is_looked_at_before_the_types_and_behind_everything_else() {
     let mut conn = endpoint.connect();
     let ask = wrong.sign(Ask::new("DescribeStream", JSON, r#"{"StreamName":7}"#));
     assert_refused(Wire::Json, &conn.ask(&ask), "InvalidSignatureException", "The request sig");
-    let ask = Signer::new(KEY, SECRET).sign(Ask::new("DescribeStream", JSON, r#"{"StreamName":7}"#));
-    assert_refused(Wire::Json, &conn.ask(&ask), "SerializationException", "class java.lang.Int");
+    let ask =
+        Signer::new(KEY, SECRET).sign(Ask::new("DescribeStream", JSON, r#"{"StreamName":7}"#));
+    assert_refused(Wire::Json, &conn.ask(&ask), "SerializationException", "class com.amazon.");
     let ask = wrong.sign(Ask::new("DescribeStream", JSON, "{"));
     assert_refused(Wire::Json, &conn.ask(&ask), "SerializationException", "");
     let ask = wrong.sign(Ask::new("PutRecords", JSON, "[]"));

@@ -112,7 +112,8 @@ fn hex(bytes: &[u8]) -> String {
 /// `20160204T133419Z`.
 pub fn date(at: u64) -> String {
     let (days, second) = (at / 86_400, at % 86_400);
-    let leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    let leap =
+        |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     let (mut year, mut left) = (1970, days);
     while left >= 365 + u64::from(leap(year)) {
         left -= 365 + u64::from(leap(year));

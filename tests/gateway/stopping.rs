@@ -36,9 +36,7 @@ fn requests_in_flight_are_answered_and_nothing_new_is_taken() {
     idle.wait_end();
     silent.wait_end();
     assert!(frames.next_of(GOAWAY).is_some(), "clients of HTTP/2 are told");
-    until("nobody is let in", || {
-        std::net::TcpStream::connect(endpoint.addr).is_err()
-    });
+    until("nobody is let in", || std::net::TcpStream::connect(endpoint.addr).is_err());
     half.send(rest);
     let answer = half.answer().expect("its answer");
     assert_eq!(answer.header("connection"), Some("close"));
@@ -48,7 +46,6 @@ fn requests_in_flight_are_answered_and_nothing_new_is_taken() {
     assert!(frames.next_of(HEADERS).expect("its answer").is_ok());
     while frames.read().is_some() {}
     // Both are there when it starts again.
-    endpoint.server.wait_line("Stopped; ");
     let endpoint = endpoint.restart();
     let mut caller = endpoint.caller(Wire::Cbor);
     let iterator = caller.iterator("stopping", 0, "TRIM_HORIZON", json!({}));
@@ -85,7 +82,7 @@ fn subscriptions_end_in_order() {
             assert!(matches!(event, Event::Records(_)), "an end is no error: {event:?}");
         }
     }
-    let ended = endpoint.stop();
+    let ended = endpoint.server.wait();
     assert_eq!(ended.code, 0, "{}", ended.stderr);
 }
 
@@ -119,6 +116,7 @@ fn whatever_was_acknowledged_before_and_while_it_stops_is_there_afterwards() {
         })
         .collect();
     thread::sleep(Duration::from_millis(300));
+    endpoint.server.signal(libc::SIGTERM);
     let endpoint = endpoint.restart();
     let acknowledged: Vec<Vec<String>> =
         clients.into_iter().map(|client| client.join().unwrap()).collect();

@@ -157,7 +157,8 @@ fn the_end_of_a_shard_names_its_children_and_no_continuation() {
         let data: Vec<&Value> = seen.iter().map(|record| &record["Data"]).collect();
         assert_eq!(data, [&json!(blob("r0")), &json!(blob("r1")), &json!(blob("r2"))]);
         let children = last["ChildShards"].as_array().expect("its children");
-        let ranges = [("0", "170141183460469231731687303715884105727"), (half, &u128::MAX.to_string())];
+        let ranges =
+            [("0", "170141183460469231731687303715884105727"), (half, &u128::MAX.to_string())];
         for (at, (child, (start, end))) in children.iter().zip(ranges).enumerate() {
             assert_eq!(child["ShardId"], format!("shardId-{:012}", at + 1));
             assert_eq!(child["ParentShards"], json!(["shardId-000000000000"]));
@@ -184,9 +185,8 @@ fn a_second_subscription_is_refused_for_five_seconds_and_then_takes_over() {
     let mut caller = endpoint.json();
     caller.stream("taken", 2);
     let arn = consumer(&mut caller, "taken", "c");
-    let open = |transport, shard| {
-        Events::open(endpoint.addr, transport, &from(&arn, shard, latest()))
-    };
+    let open =
+        |transport, shard| Events::open(endpoint.addr, transport, &from(&arn, shard, latest()));
     let start = Instant::now();
     let mut first = open(Transport::Http1, 0).unwrap();
     for transport in TRANSPORTS {
@@ -208,7 +208,8 @@ fn a_second_subscription_is_refused_for_five_seconds_and_then_takes_over() {
     let Some(Event::Exception(end)) = end else { panic!("{end:?}") };
     assert_eq!(end.name, "ResourceInUseException");
     // The new one is in place: it gets what comes.
-    let body = json!({"StreamName": "taken", "Data": "", "PartitionKey": "k", "ExplicitHashKey": "0"});
+    let body =
+        json!({"StreamName": "taken", "Data": "", "PartitionKey": "k", "ExplicitHashKey": "0"});
     caller.ok("PutRecord", body);
     assert_eq!(second.records()["Records"].as_array().unwrap().len(), 1);
 }
@@ -249,7 +250,11 @@ fn subscriptions_that_cannot_be_are_refused_before_they_begin() {
         for (body, name) in &cases {
             let refused = Events::open(endpoint.addr, transport, body).err();
             let refused = refused.unwrap_or_else(|| panic!("{body} is served"));
-            assert_eq!((refused.status, refused.name.as_str()), (400, *name), "{body}: {refused:?}");
+            assert_eq!(
+                (refused.status, refused.name.as_str()),
+                (400, *name),
+                "{body}: {refused:?}"
+            );
         }
         let mut dry = from(&arn, 0, latest());
         dry["DryRun"] = json!(true);
@@ -267,7 +272,8 @@ fn a_request_in_cbor_gets_frames_with_json() {
     caller.stream("cbor-events", 1);
     let arn = consumer(&mut caller, "cbor-events", "c");
     let mut conn = endpoint.connect();
-    let body = Wire::Cbor.encode(&from(&arn, 0, json!({"Type": "AT_TIMESTAMP", "Timestamp": 1.7e9})));
+    let body =
+        Wire::Cbor.encode(&from(&arn, 0, json!({"Type": "AT_TIMESTAMP", "Timestamp": 1.7e9})));
     conn.send(&Ask::new("SubscribeToShard", CBOR, body).bytes());
     let head = conn.answer_head().unwrap();
     check_headers(&head);
@@ -323,7 +329,7 @@ fn subscribers_that_do_not_read_cost_bounded_memory_and_hold_nobody_up() {
     });
     unlimited_stream(&endpoint, "deaf", 1);
     let mut caller = endpoint.json();
-    let data = blob(vec![7; 500 << 10]);
+    let data = blob(vec![7; 100 << 10]);
     let record = json!({"Data": data, "PartitionKey": "k"});
     let records = json!({"StreamName": "deaf", "Records": vec![record; 10]});
     let mut fill = |times: usize| {
@@ -331,7 +337,7 @@ fn subscribers_that_do_not_read_cost_bounded_memory_and_hold_nobody_up() {
             assert_eq!(caller.ok("PutRecords", records.clone())["FailedRecordCount"], 0);
         }
     };
-    fill(8);
+    fill(40);
     let before = endpoint.server.resident_bytes();
     let mut registrar = endpoint.json();
     let mut arn = |n: u32| consumer(&mut registrar, "deaf", &format!("c{n}"));
@@ -352,9 +358,9 @@ fn subscribers_that_do_not_read_cost_bounded_memory_and_hold_nobody_up() {
     until("all of them are open", || open_subscriptions(&mut client, "deaf") == 12);
     let body = from(&arn(12), 0, from_start());
     let mut reading = Events::open(endpoint.addr, Transport::Http2, &body).unwrap();
-    fill(4);
+    fill(20);
     let mut seen = 0;
-    while seen < 120 {
+    while seen < 600 {
         seen += reading.records()["Records"].as_array().unwrap().len();
     }
     let grown = endpoint.server.resident_bytes().saturating_sub(before);
@@ -380,7 +386,8 @@ fn a_consumer_and_a_stream_that_go_end_their_subscriptions() {
         assert_eq!(end.name, "ResourceNotFoundException");
     }
     let arn = consumer(&mut caller, "removed", "last");
-    let mut events = Events::open(endpoint.addr, Transport::Http2, &from(&arn, 0, latest())).unwrap();
+    let mut events =
+        Events::open(endpoint.addr, Transport::Http2, &from(&arn, 0, latest())).unwrap();
     caller.ok("DeleteStream", json!({"StreamName": "removed", "EnforceConsumerDeletion": true}));
     let end = std::iter::from_fn(|| events.next()).last();
     let Some(Event::Exception(end)) = end else { panic!("{end:?}") };
