@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -39,9 +40,9 @@ impl Serve {
         let signals = StopSignals::block();
         let started = Instant::now();
         let mut keys = Keys::open(options.access.credentials.as_deref())?;
-        let options = server_options(options, self.accept_loss)?;
+        let mut options = server_options(options, self.accept_loss)?;
+        options.access.credentials = keys.loaded.take().unwrap_or_default();
         let server = Server::start(options.clone(), &mut WorkBar::default())?;
-        keys.give(&server);
         announce(&server, &options, started.elapsed());
         wait(&server, &signals, &mut keys);
         // From here on a second signal has its default effect: the end, at once.
@@ -70,8 +71,8 @@ fn wait(server: &Server, signals: &StopSignals, keys: &mut Keys) {
 #[derive(Default)]
 struct Keys {
     file: Option<CredentialsFile>,
-    /// What was read and is not given to the server yet.
-    loaded: Option<Credentials>,
+    /// What was read before there was a server.
+    loaded: Option<Arc<Credentials>>,
 }
 
 impl Keys {
@@ -82,13 +83,7 @@ impl Keys {
         if let Some(warning) = loaded.warning {
             tracing::warn!("{warning}");
         }
-        Ok(Keys { file: Some(file), loaded: Some(loaded.credentials) })
-    }
-
-    fn give(&mut self, server: &Server) {
-        if let Some(credentials) = self.loaded.take() {
-            server.set_credentials(credentials);
-        }
+        Ok(Keys { file: Some(file), loaded: Some(Arc::new(loaded.credentials)) })
     }
 
     /// Reads the file again if it has changed. What cannot be used changes nothing.
@@ -130,6 +125,7 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
         http_limits: options.http.limits,
         access: Access {
             auth: options.access.auth,
+            credentials: Arc::default(),
             settings: Settings { allow_unsealed_kms: options.access.allow_unsealed_kms },
         },
         journal_file_bytes: options.journal_file_bytes,

@@ -115,7 +115,8 @@ pub struct ServeLayer {
     #[arg(long, env = "SHARDWAY_HTTP_BODY_BYTES", value_name = "SIZE")]
     pub http_body_bytes: Option<ByteSize>,
 
-    /// Memory of a core for the bodies of HTTP requests; more of them wait [default: 256MiB]
+    /// Memory of a core for the bodies of HTTP requests, more of which wait, and as much for
+    /// answers that their clients have not taken yet [default: 256MiB]
     #[arg(long, env = "SHARDWAY_HTTP_BODIES_BYTES", value_name = "SIZE")]
     pub http_bodies_bytes: Option<ByteSize>,
 

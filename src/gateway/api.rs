@@ -18,6 +18,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::base::rng::SplitMix64;
+use crate::gateway::answers::Answers;
 use crate::gateway::error::{ERROR_TYPE_HEADER, Refusal};
 use crate::gateway::host::Host;
 use crate::gateway::http::{
@@ -39,6 +40,7 @@ pub struct Api<H: Host> {
     settings: Settings,
     verifier: RefCell<Verifier>,
     credentials: SharedCredentials,
+    answers: Answers,
     ids: RefCell<SplitMix64>,
 }
 
@@ -67,17 +69,19 @@ impl<H: Host> fmt::Debug for Api<H> {
 }
 
 impl<H: Host> Api<H> {
-    /// Serves what `host` has. `seed` makes the ids of its requests.
+    /// Serves what `host` has. `answers` is the budget of what is not taken yet, `seed` makes the
+    /// ids of its requests.
     #[must_use]
     pub fn new(
         host: Rc<H>,
         settings: Settings,
         verifier: Verifier,
         credentials: SharedCredentials,
+        answers: Answers,
         seed: u64,
     ) -> Api<H> {
         let (verifier, ids) = (RefCell::new(verifier), RefCell::new(SplitMix64::new(seed)));
-        Api { host, settings, verifier, credentials, ids }
+        Api { host, settings, verifier, credentials, answers, ids }
     }
 
     async fn answer(&self, request: &Request) -> Response {
@@ -156,7 +160,17 @@ impl<H: Host> Api<H> {
         let answer = serve(&self.host, &self.settings, operation, format, body).await;
         let (content_type, body) = match answer.map_err(refused)? {
             Answer::Body(body) if body.is_empty() => (format.content_type(), ResponseBody::Empty),
-            Answer::Body(body) => (format.content_type(), ResponseBody::Bytes(Bytes::from(body))),
+            // Whoever is told that a put failed puts again: its answer always has room.
+            Answer::Body(body)
+                if self.answers.is_full_for(body.len()) && operation != Operation::PutRecords =>
+            {
+                let text = "too many answers wait for their clients; try again";
+                let refusal = Refusal::client("ServiceUnavailable", text);
+                return Err(refused(Refusal { status: 503, ..refusal }));
+            }
+            Answer::Body(body) => {
+                (format.content_type(), ResponseBody::Bytes(self.answers.hold(body)))
+            }
             Answer::Events(subscription) => {
                 let events = ResponseBody::Stream(Box::new(Events(*subscription)));
                 ("application/vnd.amazon.eventstream", events)

@@ -11,10 +11,11 @@
 //! 5. [`operations`] serve it; [`caller`] is their way to the cores, through the [`exchange`].
 //! 6. [`names`] are AWS's forms of what this server calls otherwise: ARNs, sequence numbers, …
 //! 7. [`encode`] writes the answer, [`event_stream`] the frames of a subscription, and [`error`]
-//!    what went wrong.
+//!    what went wrong. [`answers`] bound what clients have not taken yet.
 //!
 //! Everything but `http`, `caller` and `operations` is pure.
 
+pub mod answers;
 pub mod api;
 pub mod base64_data;
 pub mod caller;

@@ -11,6 +11,7 @@ use std::time::Instant;
 use glommio::TaskQueueHandle;
 
 use crate::base::rng::secret;
+use crate::gateway::answers::Answers;
 use crate::gateway::api::{Api, SharedCredentials};
 use crate::gateway::http::{Front, Host, Limits, Transport};
 use crate::gateway::operations::Settings;
@@ -109,6 +110,8 @@ pub struct HttpStart {
 pub struct Access {
     /// What a request must show.
     pub auth: AuthMode,
+    /// The keys that count when the first request comes.
+    pub credentials: Arc<Credentials>,
     /// What operations need to know.
     pub settings: Settings,
 }
@@ -145,12 +148,13 @@ impl Http {
             doors.push(Door { listener, token, tls, paused: Cell::new(false) });
         }
         let core = CoreHost::default();
-        let credentials = SharedCredentials::default();
-        let Access { auth, settings } = start.access;
+        let Access { auth, credentials, settings } = start.access;
+        let credentials = SharedCredentials::new(RefCell::new(credentials));
         let verifier = Verifier::new(auth, None);
         let seed = u64::from_le_bytes(secret());
         let host = Rc::new(core.clone());
-        let api = Api::new(host, settings, verifier, credentials.clone(), seed);
+        let answers = Answers::new(start.limits.bodies_bytes);
+        let api = Api::new(host, settings, verifier, credentials.clone(), answers, seed);
         Ok(Http {
             front: Front::new(api, start.limits, now),
             core,

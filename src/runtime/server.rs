@@ -100,6 +100,7 @@ impl Server {
         let https = ports.starts(&options)?;
         let count = cores.len();
         let shared = Arc::new(Shared::default());
+        shared.set_credentials(options.access.credentials.clone());
         let host = |e: io::Error| StartError::Host(format!("cannot make eventfds: {e}"));
         let mut bells = Vec::new();
         let mut threads = Vec::new();

@@ -32,6 +32,7 @@ pub(super) async fn exchange<H: Handler>(
     };
     let version = head.version;
     let (response, read) = answer(&shared, head, &mut incoming).await;
+    // A body in chunks does not know that it has ended.
     let unread = !read && !incoming.is_end_stream();
     if unread {
         entry.leave_unread();

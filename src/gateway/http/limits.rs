@@ -11,7 +11,8 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Bytes of a request's body, unless the handler says otherwise; above it the answer is 413.
     pub body_bytes: usize,
-    /// Bytes of all bodies of the core; requests that find no room wait, and then get a 503.
+    /// Bytes of all bodies of the core; requests that find no room wait, and then get a 503. The
+    /// handler may bound its answers by it, too.
     pub bodies_bytes: usize,
     /// Connections of the core; one more is closed at once.
     pub connections: usize,

@@ -106,6 +106,12 @@ impl SequenceNumber {
         Seq(self.index)
     }
 
+    /// Whether it is that of a closed shard's end.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        self.index == INDEX_END
+    }
+
     /// The number of the shard that it comes from.
     #[must_use]
     pub fn shard(self) -> ShardNumber {
@@ -248,14 +254,13 @@ pub fn starting(
 ) -> Result<SequenceNumber, Refusal> {
     let Request { operation, stream, account } = request;
     let shard = origin.shard;
-    let invalid = |shown: &str, why: &str| {
+    let invalid = || {
         Refusal::invalid_argument(format!(
-            "StartingSequenceNumber {shown} used in {operation} on shard {shard} in stream \
-             {stream} under account {account} is invalid{why}."
+            "StartingSequenceNumber {text} used in {operation} on shard {shard} in stream \
+             {stream} under account {account} is invalid."
         ))
     };
-    let foreign = " because it did not come from this stream";
-    let known = parse(text).ok_or_else(|| invalid(text, ""))?;
+    let known = parse(text).ok_or_else(invalid)?;
     let (encoded, own) = match known {
         Known::Current(number) => {
             let own = number.created_s == SequenceNumber::start(origin).created_s;
@@ -271,9 +276,19 @@ pub fn starting(
         )));
     }
     own.ok_or_else(|| match known {
-        Known::Old { shown: Some(shown), .. } => invalid(&shown.to_string(), foreign),
-        _ => invalid(text, foreign),
+        Known::Old { shown: Some(shown), .. } => foreign(&shown.to_string(), shard, request),
+        _ => foreign(text, shard, request),
     })
+}
+
+/// The error for a number that none of the stream's records has, also not yet.
+#[must_use]
+pub fn foreign(shown: &str, shard: ShardNumber, request: Request<'_>) -> Refusal {
+    let Request { operation, stream, account } = request;
+    Refusal::invalid_argument(format!(
+        "StartingSequenceNumber {shown} used in {operation} on shard {shard} in stream {stream} \
+         under account {account} is invalid because it did not come from this stream."
+    ))
 }
 
 /// Holds a `SequenceNumberForOrdering` against its form. Any that was given out before changes

@@ -1,5 +1,6 @@
 //! GetShardIterator and GetRecords.
 
+use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{Millis, ShardKey};
 use crate::base::stream::Position;
 use crate::catalog::{ShardView, StreamView};
@@ -44,7 +45,8 @@ impl<H: Host> Call<'_, H> {
             stream.require_usable()?;
             return Err(Refusal::dry_run());
         }
-        let iterator = self.caller().iterator(key, position).await?;
+        let iterator = self.caller().iterator(key, position).await;
+        let iterator = iterator.map_err(|error| from.refusal(error, stream, shard))?;
         Ok(self.write(|e| {
             e.key("ShardIterator").text(&iterator_text::write(&iterator));
         }))
@@ -157,22 +159,23 @@ impl<'a> From<'a> {
         stream: &StreamView,
         shard: &ShardView,
     ) -> Result<Position, Refusal> {
-        let From { operation, kind, number, number_name, time } = self;
+        let From { kind, number, number_name, time, .. } = self;
         let by_number = || match number {
-            Some(text) => {
-                let (stream, account) = (stream.name.as_str(), stream.account());
-                let request = sequence_number::Request { operation, stream, account };
-                sequence_number::starting(text, origin_of(shard), request)
-            }
+            Some(text) => sequence_number::starting(text, origin_of(shard), self.request(stream)),
             None => Err(Refusal::invalid_argument(format!(
                 "Must either specify (1) AT_SEQUENCE_NUMBER/AFTER_SEQUENCE_NUMBER and \
                  {number_name} or (2) TRIM_HORIZON/LATEST and no {number_name}. Request specified \
                  {kind} and no {number_name}."
             ))),
         };
+        let at = |number: SequenceNumber, seq| match shard.closed {
+            // Its index is far behind the last record.
+            Some(_) if number.is_end() => Position::Latest,
+            _ => Position::AtSequence(seq),
+        };
         match kind {
-            "AT_SEQUENCE_NUMBER" => Ok(Position::AtSequence(by_number()?.at())),
-            "AFTER_SEQUENCE_NUMBER" => Ok(Position::AtSequence(by_number()?.after())),
+            "AT_SEQUENCE_NUMBER" => by_number().map(|number| at(number, number.at())),
+            "AFTER_SEQUENCE_NUMBER" => by_number().map(|number| at(number, number.after())),
             "AT_TIMESTAMP" => match time {
                 Some(time) => Ok(Position::AtTimestamp(time)),
                 None => Err(Refusal::invalid_argument(
@@ -188,6 +191,30 @@ impl<'a> From<'a> {
             "LATEST" => Ok(Position::Latest),
             _ => Ok(Position::TrimHorizon),
         }
+    }
+
+    /// Why the position was refused by its shard: a number that it has not reached yet is told as
+    /// the client has sent it.
+    pub(super) fn refusal(
+        self,
+        error: ApiError,
+        stream: &StreamView,
+        shard: &ShardView,
+    ) -> Refusal {
+        match self.number {
+            Some(text) if error.code == ErrorCode::InvalidArgument => {
+                sequence_number::foreign(text, shard.number, self.request(stream))
+            }
+            _ => error.into(),
+        }
+    }
+
+    fn request<'s>(self, stream: &'s StreamView) -> sequence_number::Request<'s>
+    where
+        'a: 's,
+    {
+        let (stream, account) = (stream.name.as_str(), stream.account());
+        sequence_number::Request { operation: self.operation, stream, account }
     }
 }
 

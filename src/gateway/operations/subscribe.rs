@@ -26,9 +26,9 @@ use super::Call;
 use super::get::{From, origin_of, write_children, write_record};
 use super::resource::consumer_of_arn;
 
-/// An event without records follows the last one after this, at the next tick: AWS sends one at
-/// least every 5 s, and SDKs give up after 10 s.
-const HEARTBEAT: Duration = Duration::from_secs(4);
+/// An event without records follows the last one after this, at the next tick, which may be late:
+/// AWS sends one at least every 5 s, and SDKs give up after 10 s.
+const HEARTBEAT: Duration = Duration::from_millis(3500);
 /// Time is looked at so often: a timer for each push would cost more than the push.
 const TICK: Duration = Duration::from_secs(1);
 /// A subscription ends after this (AWS); its client opens the next.
@@ -44,14 +44,16 @@ impl<H: Host> Call<'_, H> {
         let shard = self.shard_number(self.text("ShardId"), &stream.name)?;
         let shard = stream.require_shard(shard)?;
         let start = self.input.structure("StartingPosition").expect("the model requires it");
-        let position = From::of_subscription(start).position(stream, shard)?;
+        let from = From::of_subscription(start);
+        let position = from.position(stream, shard)?;
         let key = ShardKey { stream: stream.uuid, number: shard.number };
         if self.input.flag("DryRun") {
             stream.require_usable()?;
             return Err(Refusal::dry_run());
         }
         let caller = self.caller();
-        let next = caller.subscribe(key, &consumer, position, CREDIT).await?;
+        let next = caller.subscribe(key, &consumer, position, CREDIT).await;
+        let next = next.map_err(|error| from.refusal(error, stream, shard))?;
         let (host, stream) = (self.host.clone(), stream.clone());
         let state = State::Begun;
         let tick: Sleep = Box::pin(host.sleep(TICK));
