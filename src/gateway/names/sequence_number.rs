@@ -106,12 +106,6 @@ impl SequenceNumber {
         Seq(self.index)
     }
 
-    /// Whether it is that of a closed shard's end.
-    #[must_use]
-    pub fn is_end(self) -> bool {
-        self.index == INDEX_END
-    }
-
     /// The number of the shard that it comes from.
     #[must_use]
     pub fn shard(self) -> ShardNumber {
