@@ -15,6 +15,8 @@ use crate::net::{Stream, TlsStream};
 
 /// Bytes are read away in pieces of this size.
 const READ_AWAY_BYTES: usize = 512;
+/// More than this is no farewell.
+const READ_AWAY_MAX: usize = 16 << 10;
 
 /// What carries the bytes.
 #[derive(Debug)]
@@ -48,11 +50,13 @@ pub(super) struct Io {
     /// Read before it was known who would take it.
     ahead: Bytes,
     entry: Rc<Entry>,
+    /// Bytes that nobody wanted.
+    read_away: usize,
 }
 
 impl Io {
     pub(super) fn new(transport: Transport, entry: Rc<Entry>) -> Io {
-        Io { transport, ahead: Bytes::new(), entry }
+        Io { transport, ahead: Bytes::new(), entry, read_away: 0 }
     }
 
     /// Makes the next reads return `bytes` first.
@@ -60,13 +64,17 @@ impl Io {
         self.ahead = bytes.into();
     }
 
-    /// Waits until the client has closed its side, and reads away what it still sends.
+    /// Waits until the client has closed its side, and reads away what it still sends: a farewell,
+    /// and no flood.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut bytes = [MaybeUninit::uninit(); READ_AWAY_BYTES];
             let mut buf = ReadBuf::uninit(&mut bytes);
             match Pin::new(&mut *self).poll_read(cx, buf.unfilled()) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
+                Poll::Ready(Ok(())) if self.read_away > READ_AWAY_MAX => return Poll::Ready(()),
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    self.read_away += buf.filled().len();
+                }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }

@@ -175,8 +175,8 @@ pub fn any_change() -> impl Strategy<Value = StreamChange> {
         any_metrics().prop_map(StreamChange::DisableMetrics),
         any_tags().prop_map(StreamChange::Tag),
         any_keys().prop_map(StreamChange::Untag),
-        option::of(any_name()).prop_map(StreamChange::Encryption),
-        (option::of(any_name()), option::of(any_name()))
+        option::of("[a-z]{1,9}").prop_map(StreamChange::Encryption),
+        (option::of("[a-z]{1,9}"), option::of("[a-z]{1,9}"))
             .prop_map(|(consumer, policy)| StreamChange::Policy { consumer, policy }),
     ]
 }
