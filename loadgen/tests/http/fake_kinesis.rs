@@ -68,7 +68,8 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
             let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
             let (a, b) = (chunk(a), chunk(b));
             format!(
-                "HTTP/1.1 {status} X\r\n{connection}Transfer-Encoding: chunked\r\n\r\n{a}{b}0\r\n\r\n"
+                "HTTP/1.1 {status} X\r\n{connection}Transfer-Encoding: chunked\r\n\r\n\
+                 {a}{b}0\r\n\r\n"
             )
         } else {
             let length = text.len();

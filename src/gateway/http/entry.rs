@@ -119,8 +119,8 @@ impl Entry {
         self.enter(Phase::Quiet);
     }
 
-    /// Whether a connection of HTTP/2 that has nothing more to say waits for its client to close it.
-    /// A client that has said farewell may still hold answers that its program has not read:
+    /// Whether a connection of HTTP/2 that has nothing more to say waits for its client to close
+    /// it. A client that has said farewell may still hold answers that its program has not read:
     /// Node.js throws them away when the connection closes under them. It gets the time that a
     /// head has; no such client is waited for when the server ends.
     pub(super) fn leaves_first(&self) -> bool {
