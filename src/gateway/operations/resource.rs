@@ -42,7 +42,8 @@ pub(super) fn tagged(view: &View, input: &Input<'_>) -> Result<Tagged, Refusal> 
     match arn.resource {
         Resource::Stream(stream) => {
             arn.check_home(view.rules())?;
-            view.require_name(stream)?;
+            // One that is being removed has nothing any more.
+            view.require_name(stream)?.require_usable()?;
             Ok(Tagged { stream: stream.to_owned(), consumer: None })
         }
         Resource::Consumer { .. } => {
@@ -77,7 +78,9 @@ pub(super) fn consumer_of_arn(view: &View, text: &str) -> Result<(String, String
     };
     arn.check_home(view.rules())?;
     let not_found = |rules: &Rules| Refusal::from(rules.consumer_not_found(stream, name));
-    let found = view.require_name(stream)?.consumer(name)?;
+    let of = view.require_name(stream)?;
+    of.require_usable()?;
+    let found = of.consumer(name)?;
     if found.created.0 / 1000 != created_s {
         return Err(not_found(view.rules()));
     }
