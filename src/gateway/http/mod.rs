@@ -16,7 +16,6 @@ mod handler;
 mod io;
 mod limits;
 mod memory;
-mod not_offered;
 mod request;
 mod response;
 mod timers;
@@ -26,7 +25,6 @@ pub use handler::{Admission, Handler, Refusal};
 pub use io::Transport;
 pub use limits::Limits;
 pub use memory::Held;
-pub use not_offered::NotOffered;
 pub use request::{Head, Payload, Request};
 pub use response::{Aborted, ChunkSource, Response, ResponseBody};
 

@@ -1,7 +1,8 @@
 //! Where a reader starts, as GetShardIterator and SubscribeToShard say it.
 
-use super::sequence_number::{Origin, Request, starting};
-use crate::base::ids::Millis;
+use super::sequence_number::{Origin, Request, foreign, starting};
+use crate::base::error::{ApiError, ErrorCode};
+use crate::base::ids::{Millis, ShardNumber};
 use crate::base::stream::Position;
 use crate::gateway::check::Input;
 use crate::gateway::error::Refusal;
@@ -73,6 +74,16 @@ impl<'a> Start<'a> {
             }
         }
     }
+
+    /// Why the shard itself refused the position: a number that it has not reached yet is told as
+    /// the client has sent it.
+    #[must_use]
+    pub fn refusal(self, error: ApiError, shard: ShardNumber, request: Request<'_>) -> Refusal {
+        match self.number {
+            Some(text) if error.code == ErrorCode::InvalidArgument => foreign(text, shard, request),
+            _ => error.into(),
+        }
+    }
 }
 
 fn at_time(time: Option<Millis>, now: Millis) -> Result<Position, Refusal> {
@@ -94,7 +105,7 @@ fn at_time(time: Option<Millis>, now: Millis) -> Result<Position, Refusal> {
 mod tests {
     use super::super::sequence_number::SequenceNumber;
     use super::*;
-    use crate::base::ids::{Seq, ShardNumber};
+    use crate::base::ids::Seq;
     use crate::gateway::check;
     use crate::gateway::model::Operation;
     use crate::gateway::value::Format;

@@ -24,14 +24,6 @@ pub fn required(id: &str, stream: &str, account: &str) -> Result<ShardNumber, Re
     parse(id).ok_or_else(|| Refusal::not_found(text()))
 }
 
-/// AWS's error for a shard that the stream does not have, or the stream itself is not there, in
-/// GetShardIterator and GetRecords.
-#[must_use]
-pub fn not_there(shard: ShardNumber, stream: &str, account: &str) -> Refusal {
-    let text = format!("Shard {shard} in stream {stream} under account {account} does not exist");
-    Refusal::not_found(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,12 +18,13 @@ use crate::gateway::event_stream;
 use crate::gateway::exchange::News;
 use crate::gateway::exchange::batches::Batches;
 use crate::gateway::host::Host;
+use crate::gateway::names::position::Start;
 use crate::gateway::names::sequence_number::SequenceNumber;
 use crate::gateway::value::Format;
 use crate::wire::shards::ChildShard;
 
 use super::Call;
-use super::get::{From, origin_of, write_children, write_record};
+use super::get::{origin_of, request_of, write_children, write_record};
 use super::resource::consumer_of_arn;
 
 /// An event without records follows the last one after this, at the next tick, which may be late:
@@ -43,9 +44,9 @@ impl<H: Host> Call<'_, H> {
         let stream = view.require_name(&stream)?;
         let shard = self.shard_number(self.text("ShardId"), &stream.name)?;
         let shard = stream.require_shard(shard)?;
-        let start = self.input.structure("StartingPosition").expect("the model requires it");
-        let from = From::of_subscription(start);
-        let position = from.position(stream, shard)?;
+        let start = Start::of_subscription(self.input);
+        let request = request_of("SubscribeToShard", stream);
+        let position = start.position(origin_of(shard), request, now.wall)?;
         let key = ShardKey { stream: stream.uuid, number: shard.number };
         if self.input.flag("DryRun") {
             stream.require_usable()?;
@@ -53,7 +54,7 @@ impl<H: Host> Call<'_, H> {
         }
         let caller = self.caller();
         let next = caller.subscribe(key, &consumer, position, CREDIT).await;
-        let next = next.map_err(|error| from.refusal(error, stream, shard))?;
+        let next = next.map_err(|error| start.refusal(error, shard.number, request))?;
         let (host, stream) = (self.host.clone(), stream.clone());
         let state = State::Begun;
         let tick: Sleep = Box::pin(host.sleep(TICK));
