@@ -100,6 +100,10 @@ use progress::Progress;
 use report::{Protocol, Report, Verdict};
 use workload::Workload;
 
+/// The server's, which may be embedded here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit code when a target is missed under `--strict`.
 const EXIT_TARGET_MISSED: u8 = 4;
 /// Exit code after Ctrl-C, as shells count it.

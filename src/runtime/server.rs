@@ -233,8 +233,9 @@ impl Server {
 fn spawn(options: &ServerOptions, start: CoreStart) -> Result<ExecutorJoinHandle<()>, StartError> {
     let core = start.spec.core.0;
     let cpu = options.cpus[usize::from(core)];
-    // Registered memory for the tail, the commits on their way and write-behind.
-    let io_memory = options.tail_bytes + 16 * COMMIT_BYTES_MAX;
+    // Registered memory, which is resident from the start: the tail, and room for the commits that
+    // are gathered and written and for write-behind. What does not fit is not registered.
+    let io_memory = options.tail_bytes + 4 * COMMIT_BYTES_MAX;
     LocalExecutorBuilder::new(Placement::Fixed(cpu))
         .name(&format!("core-{core}"))
         .io_memory(io_memory)
