@@ -110,6 +110,9 @@ pub const STREAMS_CREATING_MAX: usize = 5;
 pub const SCALINGS_PER_DAY: usize = 10;
 /// Changes of a stream's mode in 24 hours (AWS: `UpdateStreamMode`).
 pub const MODE_CHANGES_PER_DAY: usize = 2;
+/// Times that a stream's encryption is started in 24 hours, and that it is stopped (AWS:
+/// `StartStreamEncryption`).
+pub const ENCRYPTION_CHANGES_PER_DAY: usize = 25;
 /// Bytes of a resource policy (AWS: 20 KB).
 pub const POLICY_BYTES_MAX: usize = 20 * 1024;
 

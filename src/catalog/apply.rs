@@ -4,7 +4,8 @@ use super::event::{Alteration, Event, PlannedShard};
 use super::state::{ConsumerRecord, PeakDay, ShardRecord, State, StreamRecord};
 use crate::base::ids::{Millis, Seq, ShardNumber};
 use crate::base::limits::{
-    CHILD_CREATED_LATER_MS, MODE_CHANGES_PER_DAY, PEAK_DAYS, SCALINGS_PER_DAY,
+    CHILD_CREATED_LATER_MS, ENCRYPTION_CHANGES_PER_DAY, MODE_CHANGES_PER_DAY, PEAK_DAYS,
+    SCALINGS_PER_DAY,
 };
 use crate::base::stream::StreamStatus;
 
@@ -91,7 +92,14 @@ impl StreamRecord {
             Alteration::Distribution(distribution) => self.options.distribution = *distribution,
             Alteration::Metrics(metrics) => self.metrics = *metrics,
             Alteration::Tags(tags) => self.tags.clone_from(tags),
-            Alteration::Encryption(key) => self.key_id.clone_from(key),
+            Alteration::Encryption(key) => {
+                let times = match key {
+                    Some(_) => &mut self.encryption_starts,
+                    None => &mut self.encryption_stops,
+                };
+                remember(times, at, ENCRYPTION_CHANGES_PER_DAY);
+                self.key_id.clone_from(key);
+            }
             Alteration::Policy { consumer: None, policy } => self.policy.clone_from(policy),
             Alteration::Policy { consumer: Some(name), policy } => {
                 if let Some(consumer) = self.consumers.get_mut(name) {

@@ -75,6 +75,12 @@ pub struct StreamRecord {
     /// When its shards were scaled by request: the last 10 times.
     #[serde(default)]
     pub scalings: Vec<Millis>,
+    /// When its encryption was started or given another key: the last 25 times.
+    #[serde(default)]
+    pub encryption_starts: Vec<Millis>,
+    /// When its encryption was stopped: the last 25 times.
+    #[serde(default)]
+    pub encryption_stops: Vec<Millis>,
     /// The highest write throughput of each of the last 30 days on which there was any.
     #[serde(default)]
     pub peaks: Vec<PeakDay>,
@@ -220,6 +226,8 @@ impl StreamRecord {
             consumers: BTreeMap::new(),
             mode_changes: Vec::new(),
             scalings: Vec::new(),
+            encryption_starts: Vec::new(),
+            encryption_stops: Vec::new(),
             peaks: Vec::new(),
             key_id: None,
             policy: None,

@@ -21,6 +21,7 @@ mod http2;
 mod malformed;
 mod operations;
 mod order;
+mod rates;
 mod reading;
 mod signatures;
 mod stopping;

@@ -4,7 +4,7 @@ use super::tags::{Subject, add_tags, remove_tags};
 use super::{require_active, require_on_demand, require_rate, require_shards};
 use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::Millis;
-use crate::base::limits::{MODE_CHANGES_PER_DAY, POLICY_BYTES_MAX};
+use crate::base::limits::{ENCRYPTION_CHANGES_PER_DAY, MODE_CHANGES_PER_DAY, POLICY_BYTES_MAX};
 use crate::base::stream::{Distribution, ShardMetrics, StreamMode};
 use crate::catalog::event::{Alteration, Event};
 use crate::catalog::rules::Rules;
@@ -51,9 +51,7 @@ pub fn alter_stream(
         }
         StreamChange::Tag(added) => tag(rules, stream, added)?,
         StreamChange::Untag(keys) => untag(rules, stream, keys)?,
-        StreamChange::Encryption(key) => {
-            (*key != stream.key_id).then(|| Alteration::Encryption(key.clone()))
-        }
+        StreamChange::Encryption(key) => change_encryption(rules, stream, key.as_deref(), now)?,
         StreamChange::Policy { consumer, policy } => {
             let (consumer, policy) = (consumer.clone(), policy.clone());
             change_policy(rules, stream, consumer, policy)?
@@ -118,6 +116,24 @@ fn change_mode(
         require_on_demand(state, rules)?;
     }
     Ok(Some(Alteration::Mode { mode, warm_mib }))
+}
+
+fn change_encryption(
+    rules: &Rules,
+    stream: &StreamRecord,
+    key: Option<&str>,
+    now: Millis,
+) -> Result<Option<Alteration>, ApiError> {
+    if key == stream.key_id.as_deref() {
+        return Ok(None);
+    }
+    let times = match key {
+        Some(_) => &stream.encryption_starts,
+        None => &stream.encryption_stops,
+    };
+    let changes = (times.as_slice(), ENCRYPTION_CHANGES_PER_DAY);
+    require_rate(rules, stream, changes, "encryption", now)?;
+    Ok(Some(Alteration::Encryption(key.map(str::to_owned))))
 }
 
 /// The API's error unless a stream of this mode may have this warm throughput, and the account

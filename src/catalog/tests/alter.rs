@@ -103,6 +103,32 @@ fn the_mode_changes_twice_in_24_hours_where_rates_are_enforced() {
 }
 
 #[test]
+fn encryption_starts_and_stops_25_times_in_24_hours_where_rates_are_enforced() {
+    let mut world = World::with(&[("a", 1)]);
+    world.rules.control_rates = true;
+    let start = |n: u32| StreamChange::Encryption(Some(format!("alias/{n}")));
+    let stop = StreamChange::Encryption(None);
+    for n in 0..24 {
+        world.alter("a", start(n)).unwrap();
+        world.pass(1);
+        world.alter("a", stop.clone()).unwrap();
+        assert_eq!(world.alter("a", stop.clone()), Ok(false), "this is no change");
+        world.pass(1);
+    }
+    world.alter("a", start(24)).unwrap();
+    assert_eq!(code(world.alter("a", start(25))), ErrorCode::LimitExceeded);
+    world.alter("a", stop.clone()).unwrap();
+    assert_eq!(code(world.alter("a", start(25))), ErrorCode::LimitExceeded);
+    world.pass(24 * HOUR);
+    world.alter("a", start(25)).unwrap();
+    world.rules.control_rates = false;
+    for n in 26..60 {
+        world.alter("a", start(n)).unwrap();
+    }
+    assert_eq!(world.stream("a").encryption_starts.len(), 25, "no more than what counts is kept");
+}
+
+#[test]
 fn automatic_distribution_keeps_a_stream_on_demand() {
     let mut world = World::with(&[("a", 1)]);
     let auto = StreamChange::Distribution(Distribution::Auto);

@@ -5,6 +5,7 @@ use crate::gateway::encode::Encoder;
 use crate::gateway::error::Refusal;
 use crate::gateway::host::Host;
 use crate::gateway::names::next_token::NextToken;
+use crate::quota::ControlCall;
 use crate::service::{ControlAnswer, ControlOperation};
 use crate::wire::account::Commitment;
 
@@ -15,6 +16,7 @@ const COMMITMENT_MILLIS: u64 = 24 * 3_600_000;
 
 impl<H: Host> Call<'_, H> {
     pub(super) fn describe_limits(&self) -> Outcome {
+        self.admit(ControlCall::DescribeLimits, None)?;
         let (view, now) = self.view();
         let account = view.account(now.wall);
         Ok(self.write(|e| {
@@ -28,6 +30,7 @@ impl<H: Host> Call<'_, H> {
     }
 
     pub(super) fn describe_account_settings(&self) -> Outcome {
+        self.admit(ControlCall::DescribeAccountSettings, None)?;
         let (view, now) = self.view();
         Ok(self.write(|e| write_commitment(e, view.account(now.wall).commitment)))
     }

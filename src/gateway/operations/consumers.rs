@@ -3,6 +3,7 @@
 use crate::gateway::encode::Encoder;
 use crate::gateway::host::Host;
 use crate::gateway::names::next_token::NextToken;
+use crate::quota::ControlCall;
 use crate::service::{ControlAnswer, ControlOperation};
 use crate::wire::consumers::ConsumerDescription;
 
@@ -39,6 +40,7 @@ impl<H: Host> Call<'_, H> {
         let (view, _) = self.view();
         let (stream, consumer) = consumer(&view, self.input)?;
         let stream = view.require_name(&stream)?;
+        self.admit(ControlCall::DescribeConsumer, Some(&stream.name))?;
         let consumer = stream.consumer(&consumer)?;
         Ok(self.write(|e| {
             e.key("ConsumerDescription").map(|e| {
@@ -51,6 +53,7 @@ impl<H: Host> Call<'_, H> {
     pub(super) fn list_consumers(&self) -> Outcome {
         let (view, now) = self.view();
         let stream = stream_by_arn(&view, self.input)?;
+        self.admit(ControlCall::ListConsumers, Some(&stream.name))?;
         self.check_created(stream.created)?;
         let limit = self.input.int("MaxResults").map_or(CONSUMERS_PER_PAGE, count);
         let after = match self.input.text("NextToken") {

@@ -5,6 +5,7 @@ use crate::base::stream::{ShardMetrics, StreamMode, StreamStatus};
 use crate::gateway::encode::Encoder;
 use crate::gateway::host::Host;
 use crate::gateway::names::next_token::NextToken;
+use crate::quota::ControlCall;
 use crate::wire::streams::StreamSummary;
 
 use super::account::foreign_token;
@@ -22,6 +23,7 @@ impl<H: Host> Call<'_, H> {
     pub(super) fn describe_stream(&self) -> Outcome {
         let (view, _) = self.view();
         let stream = stream(&view, self.input)?;
+        self.admit(ControlCall::DescribeStream, Some(&stream.name))?;
         let after = self.shard_after(&stream.name)?;
         let limit = self.input.int("Limit").map_or(SHARDS_PER_PAGE, count).min(SHARDS_PER_PAGE);
         let description = stream.describe(after, limit)?;
@@ -43,6 +45,7 @@ impl<H: Host> Call<'_, H> {
     pub(super) fn describe_stream_summary(&self) -> Outcome {
         let (view, _) = self.view();
         let stream = stream(&view, self.input)?;
+        self.admit(ControlCall::DescribeSummary, Some(&stream.name))?;
         let summary = stream.summary();
         let options = &summary.options;
         Ok(self.write(|e| {
@@ -63,6 +66,7 @@ impl<H: Host> Call<'_, H> {
     }
 
     pub(super) fn list_streams(&self) -> Outcome {
+        self.admit(ControlCall::ListStreams, None)?;
         let limit = self.input.int("Limit").map_or(NAMES_PER_PAGE, count).min(NAMES_PER_PAGE);
         let (view, now) = self.view();
         let after = match self.input.text("NextToken") {

@@ -26,6 +26,7 @@ use crate::gateway::error::Refusal;
 use crate::gateway::host::Host;
 use crate::gateway::model::Operation;
 use crate::gateway::value::Format;
+use crate::quota::ControlCall;
 use crate::service::ControlOperation;
 use subscribe::Subscription;
 
@@ -131,6 +132,12 @@ impl<H: Host> Call<'_, H> {
     /// The catalog as this core has it now, and the time.
     fn view(&self) -> (Arc<View>, Now) {
         self.host.look(|core, _, now| (core.view().clone(), now))
+    }
+
+    /// Counts a call that this core answers from its view, or refuses it.
+    fn admit(&self, call: ControlCall, stream: Option<&str>) -> Result<(), Refusal> {
+        self.host.look(|core, _, now| core.admit_query(now, call, stream))?;
+        Ok(())
     }
 
     fn caller(&self) -> Caller<H> {

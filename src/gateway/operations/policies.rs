@@ -1,6 +1,7 @@
 //! Resource policies: stored and given back.
 
 use crate::gateway::host::Host;
+use crate::quota::ControlCall;
 use crate::service::ControlOperation;
 use crate::wire::alter::StreamChange;
 
@@ -26,6 +27,7 @@ impl<H: Host> Call<'_, H> {
 
     /// Without a policy the answer is an empty one (AWS).
     pub(super) fn get_resource_policy(&self) -> Outcome {
+        self.admit(ControlCall::Policy, None)?;
         let (view, _) = self.view();
         let Tagged { stream, consumer } = tagged(&view, self.input)?;
         let stream = view.require_name(&stream)?;

@@ -8,6 +8,7 @@ use crate::gateway::names::next_token::NextToken;
 use crate::gateway::names::sequence_number::{Origin, SequenceNumber};
 use crate::gateway::names::words::shard_filter_of;
 use crate::gateway::names::{hash_key, shard_id};
+use crate::quota::ControlCall;
 use crate::record::HashRange;
 use crate::service::{ControlAnswer, ControlOperation};
 use crate::wire::reshard::{Reshard, Resharded};
@@ -43,6 +44,7 @@ impl<H: Host> Call<'_, H> {
             Some(uuid) => view.require_uuid(uuid)?,
             None => stream(&view, input)?,
         };
+        self.admit(ControlCall::ListShards, Some(&stream.name))?;
         self.check_created(stream.created)?;
         let after = listing.after.or(self.shard_after(&stream.name)?);
         let list = stream.list_shards(filter, after, limit, now.wall)?;

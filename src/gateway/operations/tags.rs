@@ -2,6 +2,7 @@
 
 use crate::gateway::encode::Encoder;
 use crate::gateway::host::Host;
+use crate::quota::ControlCall;
 use crate::service::ControlOperation;
 use crate::wire::alter::StreamChange;
 
@@ -25,7 +26,9 @@ impl<H: Host> Call<'_, H> {
 
     pub(super) fn list_tags_for_stream(&self) -> Outcome {
         let (view, _) = self.view();
-        let all = stream(&view, self.input)?.tags();
+        let stream = stream(&view, self.input)?;
+        self.admit(ControlCall::ListTags, Some(&stream.name))?;
+        let all = stream.tags();
         let start = self.input.text("ExclusiveStartTagKey").unwrap_or_default();
         let limit =
             self.input.int("Limit").map_or(TAGS_PER_PAGE, count).min(TAGS_PER_PAGE) as usize;
@@ -68,6 +71,7 @@ impl<H: Host> Call<'_, H> {
         let (view, _) = self.view();
         let Tagged { stream, consumer } = tagged(&view, self.input)?;
         let stream = view.require_name(&stream)?;
+        self.admit(ControlCall::ListTags, Some(&stream.name))?;
         let tags = match &consumer {
             Some(consumer) => stream.consumer_tags(consumer)?,
             None => stream.tags(),
