@@ -6,6 +6,7 @@ mod connect;
 mod consumer;
 mod data_dir;
 mod failure;
+mod followed_files;
 mod inspect;
 mod output;
 mod pause;

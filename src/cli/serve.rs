@@ -1,7 +1,6 @@
 //! `shardway serve`.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,11 +8,11 @@ use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use super::failure::{Exit, Failure};
+use super::followed_files::Followed;
 use super::progress::WorkBar;
-use crate::config::{Cores, CredentialsFile, ServeLayer, ServeOptions};
+use crate::config::{Cores, ServeLayer, ServeOptions};
 use crate::gateway::operations::Settings;
 use crate::runtime::{Access, Server, ServerOptions, StartError, StopSignals};
-use crate::security::Credentials;
 
 /// Run a server
 ///
@@ -39,12 +38,12 @@ impl Serve {
         start_log(&options.log);
         let signals = StopSignals::block();
         let started = Instant::now();
-        let mut keys = Keys::open(options.access.credentials.as_deref())?;
+        let mut followed = Followed::open(&options)?;
         let mut options = server_options(options, self.accept_loss)?;
-        options.access.credentials = keys.loaded.take().unwrap_or_default();
+        options.access.credentials = followed.take_credentials();
         let server = Server::start(options.clone(), &mut WorkBar::default())?;
         announce(&server, &options, started.elapsed());
-        wait(&server, &signals, &mut keys);
+        wait(&server, &signals, &mut followed);
         // From here on a second signal has its default effect: the end, at once.
         signals.release();
         server.stop().map_err(|reason| {
@@ -57,47 +56,12 @@ impl Serve {
 }
 
 /// Returns when a signal asks to stop, or the log has failed.
-fn wait(server: &Server, signals: &StopSignals, keys: &mut Keys) {
+fn wait(server: &Server, signals: &StopSignals, followed: &mut Followed) {
     while server.failure().is_none() {
-        keys.follow(server);
+        followed.follow(server);
         if let Some(signal) = signals.wait(Duration::from_millis(200)) {
             say(&format!("{signal}: stopping; once more stops at once."));
             return;
-        }
-    }
-}
-
-/// The access keys of a server, as their file has them.
-#[derive(Default)]
-struct Keys {
-    file: Option<CredentialsFile>,
-    /// What was read before there was a server.
-    loaded: Option<Arc<Credentials>>,
-}
-
-impl Keys {
-    fn open(path: Option<&Path>) -> Result<Keys, Failure> {
-        let Some(path) = path else { return Ok(Keys::default()) };
-        let (file, loaded) =
-            CredentialsFile::open(path).map_err(|error| Failure::usage(error.to_string()))?;
-        if let Some(warning) = loaded.warning {
-            tracing::warn!("{warning}");
-        }
-        Ok(Keys { file: Some(file), loaded: Some(Arc::new(loaded.credentials)) })
-    }
-
-    /// Reads the file again if it has changed. What cannot be used changes nothing.
-    fn follow(&mut self, server: &Server) {
-        let Some(file) = self.file.as_mut().filter(|file| file.changed()) else { return };
-        match file.reload() {
-            Ok(loaded) => {
-                if let Some(warning) = loaded.warning {
-                    tracing::warn!("{warning}");
-                }
-                tracing::info!(keys = loaded.credentials.len(), "the access keys were read again");
-                server.set_credentials(loaded.credentials);
-            }
-            Err(error) => tracing::error!(%error, "the access keys stay as they are"),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::file_stamp::FileStamp;
 use crate::base::limits::CREDENTIALS_FILE_BYTES_MAX;
 use crate::security::{Credentials, CredentialsError};
 
@@ -19,7 +20,7 @@ use crate::security::{Credentials, CredentialsError};
 pub struct CredentialsFile {
     path: PathBuf,
     /// None while it could not be found.
-    seen: Option<Stamp>,
+    seen: Option<FileStamp>,
 }
 
 /// What a file says.
@@ -82,7 +83,7 @@ impl CredentialsFile {
     /// An error that was reported is no news.
     #[must_use]
     pub fn changed(&self) -> bool {
-        std::fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata)) != self.seen
+        FileStamp::of_path(&self.path) != self.seen
     }
 
     /// Reads the file again. Whatever comes of it, the file counts as seen.
@@ -92,7 +93,7 @@ impl CredentialsFile {
         let unreadable = |source| CredentialsFileError::Read { path: path(), source };
         let metadata = std::fs::metadata(&self.path).map_err(unreadable)?;
         // Taken before the content: whoever writes meanwhile makes it change once more.
-        self.seen = Some(Stamp::of(&metadata));
+        self.seen = Some(FileStamp::of(&metadata));
         // Opening a pipe would wait for a writer.
         if !metadata.is_file() {
             return Err(CredentialsFileError::Irregular { path: path() });
@@ -109,30 +110,6 @@ impl CredentialsFile {
         let credentials = Credentials::parse(text)
             .map_err(|source| CredentialsFileError::Content { path: path(), source })?;
         Ok(LoadedCredentials { credentials, warning: warning(&self.path, &metadata) })
-    }
-}
-
-/// What tells one state of a file from another, whether it was written in place or replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
-    /// The same of the last change of any kind, which nobody can set back.
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Stamp {
-        Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
     }
 }
 

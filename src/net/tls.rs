@@ -1,18 +1,34 @@
 //! Certificates and what follows from them: how this server speaks TLS.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use thiserror::Error;
 
 /// How every core speaks TLS 1.2 and 1.3. Clones share it: a client may come back to another core
 /// and resume there, with a ticket that no core has to remember.
 #[derive(Clone, Debug)]
-pub struct TlsServer(pub(super) Arc<ServerConfig>);
+pub struct TlsServer {
+    pub(super) config: Arc<ServerConfig>,
+    identity: Arc<Identity>,
+}
+
+/// Who the server says that it is, to each new client. The lock is held for a copy of a pointer,
+/// once in a handshake.
+#[derive(Debug)]
+struct Identity(Mutex<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Identity {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
 
 /// Certificate and key that nothing can be done with.
 #[derive(Debug, Error)]
@@ -39,20 +55,35 @@ impl TlsServer {
     /// or SEC1), both PEM. `protocols` are offered by ALPN, the preferred one first; a client that
     /// offers none is served all the same.
     pub fn new(chain: &[u8], key: &[u8], protocols: &[&[u8]]) -> Result<TlsServer, TlsError> {
-        let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
-        let chain = chain.map_err(TlsError::Certificate)?;
-        if chain.is_empty() {
-            return Err(TlsError::NoCertificate);
-        }
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+        let identity = Arc::new(Identity(Mutex::new(certified(chain, key)?)));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(chain, key)?;
+            .with_cert_resolver(identity.clone());
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         config.ticketer = ring::Ticketer::new()?;
-        Ok(TlsServer(Arc::new(config)))
+        Ok(TlsServer { config: Arc::new(config), identity })
     }
+
+    /// Shows another certificate to those who connect from now on, to all cores. On an error
+    /// nothing changes.
+    pub fn renew(&self, chain: &[u8], key: &[u8]) -> Result<(), TlsError> {
+        let certified = certified(chain, key)?;
+        *self.identity.0.lock().unwrap_or_else(PoisonError::into_inner) = certified;
+        Ok(())
+    }
+}
+
+/// A certificate and the key that belongs to it.
+fn certified(chain: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(TlsError::Certificate)?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate);
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
+    let certified = CertifiedKey::from_der(chain, key, &ring::default_provider())?;
+    Ok(Arc::new(certified))
 }
 
 /// A certificate that vouches for itself, for clients that are told to trust it.

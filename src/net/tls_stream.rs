@@ -30,7 +30,7 @@ pub struct TlsStream {
 impl TlsStream {
     /// Begins as the server of a handshake.
     pub fn new(stream: Stream, server: &TlsServer) -> io::Result<TlsStream> {
-        let tls = ServerConnection::new(server.0.clone()).map_err(io::Error::other)?;
+        let tls = ServerConnection::new(server.config.clone()).map_err(io::Error::other)?;
         Ok(TlsStream { stream, tls, inbox: Vec::new(), taken: 0, closing: false })
     }
 

@@ -39,6 +39,8 @@ pub struct HttpPorts {
     pub https: Option<SocketAddr>,
     /// The self-signed certificate that clients have to trust.
     pub trust: Option<PathBuf>,
+    /// What it shows to clients with TLS.
+    tls: Option<TlsServer>,
     plain: Vec<Listener>,
     secure: Vec<Listener>,
 }
@@ -61,22 +63,31 @@ impl HttpPorts {
 
     /// What each core gets. Reads or makes the certificate: the data dir is ours by now.
     pub fn starts(&mut self, options: &ServerOptions) -> Result<Vec<HttpStart>, StartError> {
-        let mut tls = None;
         if let Some((_, certificate)) = &options.https {
             let addresses = [self.http, self.https, Some(options.listen)];
             let addresses: Vec<SocketAddr> = addresses.into_iter().flatten().collect();
             let (server, trust) = certificate.load(&options.data_dir, &addresses)?;
-            (tls, self.trust) = (Some(server), trust);
+            (self.tls, self.trust) = (Some(server), trust);
         }
         let mut plain = std::mem::take(&mut self.plain).into_iter();
         let mut secure = std::mem::take(&mut self.secure).into_iter();
         let start = |_| HttpStart {
             plain: plain.next(),
-            secure: secure.next().zip(tls.clone()),
+            secure: secure.next().zip(self.tls.clone()),
             limits: options.http_limits.clone(),
             access: options.access.clone(),
         };
         Ok((0..options.cpus.len()).map(start).collect())
+    }
+}
+
+impl HttpPorts {
+    /// Reads the certificate again. On an error the server keeps the one that it has.
+    pub fn renew_certificate(&self, options: &ServerOptions) -> Result<(), StartError> {
+        match (&options.https, &self.tls) {
+            (Some((_, certificate)), Some(tls)) => certificate.renew(&options.data_dir, tls),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -205,6 +205,12 @@ impl Server {
         self.shared.set_credentials(Arc::new(credentials));
     }
 
+    /// Reads the certificate of the TLS port again: it is shown to those who connect from now on.
+    /// On an error the server keeps the one that it has.
+    pub fn renew_certificate(&self) -> Result<(), StartError> {
+        self.http.renew_certificate(&self.options)
+    }
+
     /// Answers what is in flight, writes everything into segments, and ends all threads. An error
     /// is the reason why the next boot has to replay.
     pub fn stop(mut self) -> Result<(), String> {

@@ -42,14 +42,26 @@ impl Certificate {
                 (&made_cert, &made_key)
             }
         };
-        let unusable = |error: TlsError| {
-            let file = if matches!(error, TlsError::Key(_)) { key } else { cert };
-            StartError::Tls { file: file.clone(), error }
-        };
         let (chain, secret) = (blocking::read_file(cert)?, blocking::read_file(key)?);
-        let server = TlsServer::new(&chain, &secret, &PROTOCOLS).map_err(unusable)?;
+        let server = TlsServer::new(&chain, &secret, &PROTOCOLS);
+        let server = server.map_err(|error| unusable(cert, key, error))?;
         Ok((server, (*self == Certificate::SelfSigned).then_some(made_cert)))
     }
+
+    /// Reads it again, for those who connect from now on.
+    pub fn renew(&self, data_dir: &Path, server: &TlsServer) -> Result<(), StartError> {
+        let (cert, key) = match self {
+            Certificate::Files { cert, key } => (cert.clone(), key.clone()),
+            Certificate::SelfSigned => layout::tls_files(data_dir),
+        };
+        let (chain, secret) = (blocking::read_file(&cert)?, blocking::read_file(&key)?);
+        server.renew(&chain, &secret).map_err(|error| unusable(&cert, &key, error))
+    }
+}
+
+fn unusable(cert: &Path, key: &Path, error: TlsError) -> StartError {
+    let file = if matches!(error, TlsError::Key(_)) { key } else { cert };
+    StartError::Tls { file: file.to_owned(), error }
 }
 
 /// The key first: where there is a certificate, there is its key.

@@ -11,6 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use shardway::net::SelfSigned;
+
 use crate::process::{HANG, Server, Setup, new_dir, until};
 
 /// A request of an operation that no server knows.
@@ -97,6 +99,36 @@ fn a_certificate_is_made_once_and_its_key_is_private() {
     server.stop_clean();
     let (_, said) = given.flag("--tls-key", cert).refused();
     assert!(said.contains("cert.pem: no private key can be read"), "{said}");
+}
+
+#[test]
+fn a_certificate_that_was_replaced_is_shown_to_the_next_client() {
+    let dir = new_dir();
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let make = || SelfSigned::make(vec!["localhost".to_owned()]).unwrap();
+    let write = |made: &SelfSigned| {
+        fs::write(&key, &made.key).unwrap();
+        fs::write(&cert, &made.certificate).unwrap();
+    };
+    let (first, second) = (make(), make());
+    write(&first);
+    let setup = Setup::new(&dir.path().join("data")).flag("--https", "127.0.0.1:0");
+    let setup = setup.flag("--tls-cert", cert.to_str().unwrap());
+    let server = setup.flag("--tls-key", key.to_str().unwrap()).start();
+    let https = server.http_addrs().1.unwrap();
+    let mut before = secure(&https, first.certificate.as_bytes());
+    assert!(ask(&mut before).starts_with("HTTP/1.1 "));
+    // A key without its certificate is no reason to stop.
+    fs::write(&key, &second.key).unwrap();
+    until("the server has said that they do not fit", || {
+        server.log().contains("the certificate stays as it is")
+    });
+    assert!(ask(&mut secure(&https, first.certificate.as_bytes())).starts_with("HTTP/1.1 "));
+    write(&second);
+    until("the certificate is read", || server.log().contains("the certificate was read again"));
+    assert!(ask(&mut secure(&https, second.certificate.as_bytes())).starts_with("HTTP/1.1 "));
+    assert!(ask(&mut before).starts_with("HTTP/1.1 "), "who is connected stays so");
+    server.stop_clean();
 }
 
 #[test]
