@@ -237,15 +237,18 @@ pub struct Entry {
     pub bytes: u64,
 }
 
+/// What is in a directory, in any order; nothing if it does not exist.
+fn entries(dir: &Path) -> Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries.on("list", dir)?.map(|entry| entry.on("list", dir)).collect(),
+    }
+}
+
 /// What is in a directory, by name; nothing if it does not exist.
 pub fn list(dir: &Path) -> Result<Vec<Entry>> {
-    let entries = match fs::read_dir(dir) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.on("list", dir)?,
-    };
     let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.on("list", dir)?;
+    for entry in entries(dir)? {
         let meta = entry.metadata().on("stat", &entry.path())?;
         found.push(Entry {
             name: entry.file_name().to_string_lossy().into_owned(),
@@ -260,13 +263,8 @@ pub fn list(dir: &Path) -> Result<Vec<Entry>> {
 /// The directories in a directory, by name; none if it does not exist. Looks at nothing else:
 /// that there are ten thousand of them costs no ten thousand looks.
 pub fn list_dirs(dir: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(dir) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.on("list", dir)?,
-    };
     let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.on("list", dir)?;
+    for entry in entries(dir)? {
         if entry.file_type().on("stat", &entry.path())?.is_dir() {
             found.push(entry.file_name().to_string_lossy().into_owned());
         }
