@@ -49,6 +49,7 @@
 //! |---:|---|---|
 //! | 0 | `base` | ids, limits with their reasons, errors, clock, aligned sizes, CRC, randomness |
 //! | 1 | `record` | the batch: header, checked view, builder, partition key to hash key |
+//! | 1 | `reactor` | the executor of a core: tasks, timers, one io_uring and its memory |
 //! | 1 | `metrics` | counters and histograms as plain cells of a core; one table of names |
 //! | 2 | `wire` | the binary protocol's codec; `PROTOCOL.md` |
 //! | 2 | `disk` | the only file I/O of the server: direct for cores, blocking for boot and tools |
@@ -71,7 +72,7 @@
 //! # What is absent, and where
 //!
 //! - No `async` outside of `disk`, `net`, `mesh`, `runtime` and the requests of `gateway`, which
-//!   wait for their answers; no glommio outside of the first four. Everything else is `&mut self`
+//!   wait for their answers; no executor outside of the first four. Everything else is `&mut self`
 //!   and effects, so that a simulator has those four to replace and nothing more.
 //! - No clock on the floors from `record` to `native`: the caller passes `now`. Only `base::clock`,
 //!   the four and the clients (`client`, `cli`) read one. Random bytes come from `base::rng` alone.
@@ -79,7 +80,7 @@
 //!   `log` and `catalog` read and write through `disk::blocking`, at boot, in the offline tools and
 //!   on threads beside the executors; `native` moves bytes that its sockets already have.
 //! - No lock and no shared counter on the data path. Cores share mailboxes, the catalog's immutable
-//!   view, and what a stop and the pulse that keeps cores awake need to know.
+//!   view, and what a stop needs to know.
 //! - No queue in a subscription: a slow one holds a cursor and reads from disk again. The bounds of
 //!   everything else stand in `base::limits` with their reasons.
 //! - No callback upwards: what a floor causes above it is an effect or a message that it returns.
@@ -99,6 +100,7 @@ pub mod metrics;
 pub mod native;
 pub mod net;
 pub mod quota;
+pub mod reactor;
 pub mod record;
 pub mod runtime;
 pub mod security;

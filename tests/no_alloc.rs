@@ -49,8 +49,9 @@ static BYTES: AtomicU64 = AtomicU64::new(0);
 static TRACING: AtomicBool = AtomicBool::new(false);
 static TRACES: Mutex<Vec<Backtrace>> = Mutex::new(Vec::new());
 
-/// Threads of cores are named like this, before their executor starts.
-const CORE_THREAD: &[u8] = b"core-0-";
+/// The thread of the only core is named so, before its executor starts; that of its helper has a
+/// longer name.
+const CORE_THREAD: &[u8] = b"core-0\0";
 
 thread_local! {
     /// Whether this thread is the core's; not known before its first allocation under measurement.
@@ -92,7 +93,7 @@ fn allocator(trace: &str) -> Option<&str> {
     });
     let owner = |name: &&str| {
         let path = name.trim_start_matches(['<', '&']);
-        path.starts_with("shardway::") || path.starts_with("glommio")
+        path.starts_with("shardway::") || path.starts_with("io_uring")
     };
     functions.into_iter().find(owner)
 }

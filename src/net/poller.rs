@@ -1,9 +1,9 @@
 //! One epoll set per core, awaited through the core's ring.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-use glommio::io::PollableFd;
+use crate::reactor;
 
 /// What the owner of a descriptor gets back when it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Ready {
 /// Readiness of many descriptors, level-triggered.
 #[derive(Debug)]
 pub struct Poller {
-    epoll: PollableFd<OwnedFd>,
+    epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
 }
 
@@ -35,13 +35,12 @@ pub struct Poller {
 const EVENTS_MAX: usize = 256;
 
 impl Poller {
-    /// An empty set. Must be called inside the core's executor.
+    /// An empty set.
     pub fn new() -> io::Result<Poller> {
         // SAFETY: epoll_create1 takes no pointers.
         let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: the descriptor was just made and nobody else owns it.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        let epoll = PollableFd::new(fd).map_err(|e| io::Error::other(e.to_string()))?;
+        let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Poller { epoll, events: Vec::with_capacity(EVENTS_MAX) })
     }
 
@@ -83,13 +82,12 @@ impl Poller {
 
     /// A second handle, for tasks that add descriptors while another waits for the set.
     pub fn edges(&self) -> io::Result<Edges> {
-        // SAFETY: the descriptor is open as long as `self` is.
-        unsafe { BorrowedFd::borrow_raw(self.epoll.as_raw_fd()) }.try_clone_to_owned().map(Edges)
+        self.epoll.try_clone().map(Edges)
     }
 
     /// Waits until a descriptor is ready. Other tasks of the core run meanwhile.
     pub async fn wait(&self) -> io::Result<()> {
-        self.epoll.readable().await.map_err(Into::into)
+        reactor::readable(self.epoll.as_fd()).await
     }
 
     /// Takes what is ready now into `ready`, without waiting.

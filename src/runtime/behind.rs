@@ -13,6 +13,7 @@ use crate::log::layout;
 use crate::log::segment_writer::SegmentWrite;
 use crate::log::staging::ShardSlot;
 use crate::metrics::Histogram;
+use crate::reactor;
 use crate::runtime::state::{CoreState, Phase};
 use crate::service::write_behind::Work;
 
@@ -199,7 +200,7 @@ impl Behind {
             domain.core.refuse(format!("the disk of {dir} {what}: {error}"));
             self.state.finish_turn(&mut domain, Now::read());
         }
-        glommio::timer::sleep(FULL_DISK_PAUSE).await;
+        reactor::sleep(FULL_DISK_PAUSE).await;
         Ok(())
     }
 

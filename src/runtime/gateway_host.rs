@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::base::clock::Now;
 use crate::gateway::exchange::Exchange;
 use crate::gateway::host::Host;
+use crate::reactor;
 use crate::runtime::state::CoreState;
 use crate::service::Core;
 
@@ -42,7 +43,7 @@ impl Host for CoreHost {
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + 'static {
-        glommio::timer::sleep(time)
+        reactor::sleep(time)
     }
 }
 

@@ -8,14 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use glommio::TaskQueueHandle;
-
 use crate::base::rng::secret;
 use crate::gateway::answers::Answers;
 use crate::gateway::api::{Api, SharedCredentials};
 use crate::gateway::http::{Front, Host, Limits, Transport};
 use crate::gateway::operations::Settings;
 use crate::net::{Listener, Poller, Socket, Streams, TlsServer, TlsStream, Token};
+use crate::reactor::{self, QueueId};
 use crate::runtime::gateway_host::CoreHost;
 use crate::runtime::options::{ServerOptions, StartError};
 use crate::runtime::state::CoreState;
@@ -177,7 +176,7 @@ impl Http {
     }
 
     /// Connections run in `queue`, that of the turn: what it wakes runs right behind it.
-    pub fn run_in(&self, state: &Rc<CoreState>, queue: TaskQueueHandle) {
+    pub fn run_in(&self, state: &Rc<CoreState>, queue: QueueId) {
         self.core.becomes(state);
         self.tasks.set(Some(Tasks(queue)));
     }
@@ -256,11 +255,10 @@ impl Http {
 
 /// Starts tasks of connections.
 #[derive(Clone, Copy, Debug)]
-struct Tasks(TaskQueueHandle);
+struct Tasks(QueueId);
 
 impl Host for Tasks {
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        let spawned = glommio::spawn_local_into(task, self.0);
-        spawned.expect("the queue lives as long as the core").detach();
+        reactor::spawn_into(self.0, task).detach();
     }
 }

@@ -10,7 +10,6 @@ mod http;
 mod notify;
 mod options;
 mod outbox;
-mod pulse;
 mod reads;
 mod server;
 mod signals;

@@ -4,25 +4,24 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use glommio::TaskQueueHandle;
-
 use crate::base::clock::Now;
 use crate::base::ids::Seq;
 use crate::base::limits::CATCH_UP_READ_BYTES;
 use crate::disk::dma::{Chunk, DirectFile, WriteSync};
 use crate::fanout::{ReadBatches, ReadJob};
 use crate::log::reader::{Selection, Wanted, select};
+use crate::reactor::{self, QueueId};
 use crate::runtime::state::CoreState;
 use crate::service::reads::ReadFailure;
 use crate::shard::SegmentRead;
 
 thread_local! {
     /// The core of this thread and the queue of its reads.
-    static READER: RefCell<Option<(Rc<CoreState>, TaskQueueHandle)>> = const { RefCell::new(None) };
+    static READER: RefCell<Option<(Rc<CoreState>, QueueId)>> = const { RefCell::new(None) };
 }
 
 /// Makes reads of this thread run in `queue`.
-pub fn install(state: Rc<CoreState>, queue: TaskQueueHandle) {
+pub fn install(state: Rc<CoreState>, queue: QueueId) {
     READER.set(Some((state, queue)));
 }
 
@@ -36,9 +35,7 @@ pub fn start_read(job: ReadJob) {
     READER.with_borrow(|reader| {
         let (state, queue) = reader.as_ref().expect("a core reads after it was installed");
         let task = run(state.clone(), job);
-        glommio::spawn_local_into(task, *queue)
-            .expect("the queue lives as long as the core")
-            .detach();
+        reactor::spawn_into(*queue, task).detach();
     });
 }
 

@@ -8,15 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
-
-use glommio::{ExecutorJoinHandle, Latency, LocalExecutorBuilder, Placement, Shares};
+use std::thread::JoinHandle;
 
 use crate::base::clock::Now;
 use crate::base::ids::CoreId;
 use crate::base::limits::{COMMIT_BYTES_MAX, JOURNAL_FILES};
 use crate::catalog::{FileStore, State};
 use crate::disk::blocking::DirLock;
-use crate::disk::dma::enter_core;
 use crate::gateway::exchange::Exchange;
 use crate::log::identity::Identity;
 use crate::log::progress::Progress;
@@ -25,12 +23,12 @@ use crate::mesh::{self, Endpoint};
 use crate::metrics::{Counter, Histogram};
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
+use crate::reactor::{self, QueueId, Settings};
 use crate::runtime::boot::{Booted, boot};
 use crate::runtime::commit::{Ring, commit};
 use crate::runtime::http::{Http, HttpPorts, HttpStart};
 use crate::runtime::notify::Notify;
 use crate::runtime::options::{ServerOptions, StartError};
-use crate::runtime::pulse::{Heart, Pulse, pulsed};
 use crate::runtime::state::{CoreState, Domain, Phase, Shared, StopBell};
 use crate::runtime::{behind, control, gateway_host, host, http, reads, stop, turn};
 use crate::security::Credentials;
@@ -44,10 +42,9 @@ pub struct Server {
     report: StartReport,
     shared: Arc<Shared>,
     bells: Vec<StopBell>,
-    threads: Vec<ExecutorJoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     identity: Identity,
     options: ServerOptions,
-    _heart: Heart,
     /// Last: the data dir is free when everything else is gone.
     _lock: DirLock,
 }
@@ -76,7 +73,6 @@ struct CoreStart {
     server: [u8; 16],
     /// On core 0.
     catalog: Option<(FileStore, State)>,
-    pulse: Arc<Pulse>,
     started: mpsc::Sender<(u16, Result<(), String>)>,
 }
 
@@ -106,10 +102,9 @@ impl Server {
         let mut threads = Vec::new();
         let (started, starts) = mpsc::channel();
         let mut catalog = Some((store, catalog));
-        let pulses: Vec<Arc<Pulse>> = (0..count).map(|_| Arc::default()).collect();
         let meshes = mesh::connect(count as u16).map_err(host)?;
-        let ends = cores.into_iter().zip(listeners).zip(https).zip(meshes).zip(&pulses);
-        for ((((spec, listener), http), mesh), pulse) in ends {
+        let ends = cores.into_iter().zip(listeners).zip(https).zip(meshes);
+        for (((spec, listener), http), mesh) in ends {
             let bell = StopBell::new().map_err(host)?;
             bells.push(bell.try_clone().map_err(host)?);
             let start = CoreStart {
@@ -121,13 +116,11 @@ impl Server {
                 shared: shared.clone(),
                 server: *identity.uuid.as_bytes(),
                 catalog: catalog.take(),
-                pulse: pulse.clone(),
                 started: started.clone(),
             };
             threads.push(spawn(&options, start)?);
         }
         drop(started);
-        let heart = Heart::start(pulses).map_err(host)?;
         let mut server = Server {
             address,
             http: ports,
@@ -137,7 +130,6 @@ impl Server {
             threads,
             identity,
             options,
-            _heart: heart,
             _lock: lock,
         };
         server.wait_for_cores(&starts, count)?;
@@ -216,7 +208,7 @@ impl Server {
     pub fn stop(mut self) -> Result<(), String> {
         self.ask_to_stop();
         for thread in std::mem::take(&mut self.threads) {
-            thread.join().map_err(|error| format!("a core ended badly: {error}"))?;
+            thread.join().map_err(|_| "a core has panicked".to_owned())?;
         }
         if let Some(reason) = self.shared.failure() {
             return Err(reason);
@@ -236,17 +228,15 @@ impl Server {
     }
 }
 
-fn spawn(options: &ServerOptions, start: CoreStart) -> Result<ExecutorJoinHandle<()>, StartError> {
+fn spawn(options: &ServerOptions, start: CoreStart) -> Result<JoinHandle<()>, StartError> {
     let core = start.spec.core.0;
     let cpu = options.cpus[usize::from(core)];
     // Registered memory, which is resident from the start: the tail, and room for the commits that
     // are gathered and written and for write-behind. What does not fit is not registered.
     let io_memory = options.tail_bytes + 4 * COMMIT_BYTES_MAX;
-    LocalExecutorBuilder::new(Placement::Fixed(cpu))
-        .name(&format!("core-{core}"))
-        .io_memory(io_memory)
-        .spin_before_park(options.spin)
-        .spawn(move || run(start))
+    let name = format!("core-{core}");
+    let settings = Settings { name, cpu: Some(cpu), memory: io_memory, spin: options.spin };
+    reactor::start(settings, move || run(start))
         .map_err(|error| StartError::Core { core, reason: error.to_string() })
 }
 
@@ -258,9 +248,8 @@ async fn run(start: CoreStart) {
 }
 
 async fn serve(start: CoreStart) {
-    enter_core();
     let core = start.spec.core;
-    let (started, pulse) = (start.started.clone(), start.pulse.clone());
+    let started = start.started.clone();
     let (state, catalog) = match assemble(start) {
         Ok((state, catalog)) => (Rc::new(state), catalog),
         Err(error) => return drop(started.send((core.0, Err(error.to_string())))),
@@ -269,31 +258,24 @@ async fn serve(start: CoreStart) {
         Ok(ring) => ring,
         Err(error) => return drop(started.send((core.0, Err(error.to_string())))),
     };
-    let executor = glommio::executor();
-    // No `Latency::Matters`: our tasks end their turns by themselves, and a preemption timer that
-    // expires before the executor looks at its queues makes it sleep on runnable tasks.
-    let slow = Latency::NotImportant;
-    let commit_queue = executor.create_task_queue(Shares::Static(1000), slow, "commit+push");
-    let read_queue = executor.create_task_queue(Shares::Static(100), slow, "catch-up");
-    let behind_queue = executor.create_task_queue(Shares::Static(100), slow, "maintenance");
-    glommio::spawn_local(pulsed(pulse)).detach();
+    // Commit and push. Its tasks end their turns by themselves.
+    let commit_queue = QueueId::MAIN;
+    let read_queue = reactor::queue(100);
+    let behind_queue = reactor::queue(100);
     state.http.run_in(&state, commit_queue);
     let gateway = gateway_host::end_turns(state.clone());
     reads::install(state.clone(), read_queue);
-    let spawned = "the queue was just made";
-    let gateway = glommio::spawn_local_into(gateway, commit_queue).expect(spawned);
-    let writing = glommio::spawn_local_into(commit(state.clone(), ring), commit_queue);
-    let writing = writing.expect(spawned);
-    let behind = behind::write_behind(state.clone());
-    let behind = glommio::spawn_local_into(behind, behind_queue).expect(spawned);
-    let ticks = glommio::spawn_local_into(stop::tick(state.clone()), behind_queue).expect(spawned);
+    let gateway = reactor::spawn_into(commit_queue, gateway);
+    let writing = reactor::spawn_into(commit_queue, commit(state.clone(), ring));
+    let behind = reactor::spawn_into(behind_queue, behind::write_behind(state.clone()));
+    let ticks = reactor::spawn_into(behind_queue, stop::tick(state.clone()));
     let changes = catalog.map(|(store, catalog)| {
         let changes = control::control(state.clone(), store, catalog);
-        glommio::spawn_local_into(changes, behind_queue).expect(spawned)
+        reactor::spawn_into(behind_queue, changes)
     });
     drop(started.send((core.0, Ok(()))));
     let serving = turn::serve(state.clone());
-    let serving = glommio::spawn_local_into(serving, commit_queue).expect(spawned);
+    let serving = reactor::spawn_into(commit_queue, serving);
     if let Err(error) = serving.await {
         state.fail(&format!("core {core}: sockets cannot be watched: {error}"));
     }
@@ -301,13 +283,13 @@ async fn serve(start: CoreStart) {
         behind.await;
         writing.await;
     } else {
-        behind.cancel().await;
-        writing.cancel().await;
+        behind.cancel();
+        writing.cancel();
     }
-    ticks.cancel().await;
-    gateway.cancel().await;
+    ticks.cancel();
+    gateway.cancel();
     if let Some(changes) = changes {
-        changes.cancel().await;
+        changes.cancel();
     }
     reads::uninstall();
     if !state.domain.borrow().core.is_drained() {
@@ -322,7 +304,7 @@ thread_local! {
 }
 
 /// Makes the end of a core's thread the failure of the server, which then stops, unless the core
-/// has come to its own end. The thread has to notice: glommio drops no task when one panics.
+/// has come to its own end. The thread has to notice: a core drops no task when one panics.
 struct CoreLife {
     shared: Arc<Shared>,
     core: CoreId,

@@ -11,6 +11,7 @@ use crate::base::clock::Now;
 use crate::base::ids::CoreId;
 use crate::disk::blocking as files;
 use crate::disk::dma::blocking;
+use crate::reactor;
 use crate::runtime::state::{CoreState, Domain, Phase};
 use crate::service::{Message, Outgoing};
 
@@ -29,7 +30,7 @@ pub async fn tick(state: Rc<CoreState>) {
     let mut upkeep_due = Instant::now() + UPKEEP_EVERY;
     let mut drain_until = None;
     while state.phase.get() < Phase::Done {
-        glommio::timer::sleep(TICK).await;
+        reactor::sleep(TICK).await;
         let now = Now::read();
         {
             let mut domain = state.domain.borrow_mut();

@@ -12,6 +12,7 @@ use crate::catalog::decide;
 use crate::disk::blocking as files;
 use crate::disk::dma::blocking;
 use crate::log::layout;
+use crate::reactor;
 use crate::runtime::control::Control;
 use crate::runtime::state::CoreState;
 
@@ -50,7 +51,7 @@ impl Control {
             self.removals.insert(stream.uuid, Removal::UnderWay);
             let dir = layout::stream_dir(&self.state.data_dir, stream.uuid);
             let removing = remove_stream(self.state.clone(), stream.uuid, dir);
-            glommio::spawn_local(removing).detach();
+            reactor::spawn(removing).detach();
         }
         self.count_removals();
     }
@@ -83,7 +84,7 @@ impl Control {
     pub(super) fn remove_shards(&self, stream: StreamUuid, shards: &[ShardNumber]) {
         let dir_of = |&number| layout::shard_dir(&self.state.data_dir, ShardKey { stream, number });
         let dirs: Vec<PathBuf> = shards.iter().map(dir_of).collect();
-        glommio::spawn_local(async move {
+        reactor::spawn(async move {
             for dir in dirs {
                 remove_dir(dir, "expired shard").await;
             }
@@ -107,7 +108,7 @@ async fn remove_dir(dir: PathBuf, what: &str) -> bool {
             // A piece of write-behind that was on its way has made a file again.
             Err(error) => tracing::debug!(%error, "trying again"),
         }
-        glommio::timer::sleep(REMOVE_PAUSE).await;
+        reactor::sleep(REMOVE_PAUSE).await;
     }
     tracing::error!("the files of a {what} cannot be removed: {}", dir.display());
     false

@@ -1,15 +1,17 @@
 //! A core that serves nothing but HTTP, in a thread.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::net::{SocketAddr, TcpStream};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use glommio::{LocalExecutorBuilder, Placement};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::gateway::http::{
@@ -17,6 +19,7 @@ use crate::gateway::http::{
     Response, ResponseBody, Transport,
 };
 use crate::net::{Listener, Poller, SelfSigned, Streams, TlsServer, TlsStream, Token};
+use crate::reactor;
 
 /// Nothing that works takes this long.
 pub const HANG: Duration = Duration::from_secs(60);
@@ -49,7 +52,7 @@ pub struct TestServer {
     /// What to trust for that.
     pub certificate: String,
     pub shared: Arc<Shared>,
-    thread: Option<glommio::ExecutorJoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl TestServer {
@@ -66,7 +69,9 @@ impl TestServer {
         let (chain, key) = (made.certificate.as_bytes(), made.key.as_bytes());
         let tls = TlsServer::new(chain, key, &protocols).unwrap();
         let shared = Arc::new(Shared::default());
-        let thread = LocalExecutorBuilder::new(Placement::Unbound).spawn({
+        let (name, spin) = ("http".to_owned(), Duration::ZERO);
+        let settings = reactor::Settings { name, cpu: None, memory: 0, spin };
+        let thread = reactor::start(settings, {
             let shared = shared.clone();
             move || serve(listeners, tls, limits, shared)
         });
@@ -130,7 +135,7 @@ struct Local;
 
 impl Host for Local {
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        glommio::spawn_local(task).detach();
+        reactor::spawn(task).detach();
     }
 }
 
@@ -138,11 +143,11 @@ async fn serve(listeners: [Listener; 2], tls: TlsServer, limits: Limits, shared:
     let started = Instant::now();
     let front = Rc::new(Front::new(Echo { shared: shared.clone() }, limits, started));
     let ended = Rc::new(Cell::new(false));
-    let ticks = glommio::spawn_local({
+    let ticks = reactor::spawn({
         let (front, shared, ended) = (front.clone(), shared.clone(), ended.clone());
         async move {
             while !(shared.stop.load(Ordering::Relaxed) && front.is_empty()) {
-                glommio::timer::sleep(Duration::from_millis(2)).await;
+                reactor::sleep(Duration::from_millis(2)).await;
                 let skew = Duration::from_millis(shared.skew_ms.load(Ordering::Relaxed));
                 front.sweep(Instant::now() + skew);
                 shared.connections.store(front.len(), Ordering::Relaxed);
@@ -166,11 +171,14 @@ async fn serve(listeners: [Listener; 2], tls: TlsServer, limits: Limits, shared:
     while !ended.get() {
         // A stop is noticed by the next tick, not by the sockets.
         let soon = Duration::from_millis(20);
-        let wait = async {
-            poller.wait().await.unwrap();
-            Ok::<(), glommio::GlommioError<()>>(())
-        };
-        let _ = glommio::future::timeout(soon, wait).await;
+        {
+            let (mut wait, mut late) = (pin!(poller.wait()), pin!(reactor::sleep(soon)));
+            poll_fn(|cx| {
+                let ready = wait.as_mut().poll(cx).is_ready() || late.as_mut().poll(cx).is_ready();
+                if ready { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
         poller.take(&mut ready).unwrap();
         for event in &ready {
             if Streams::owns(event.token) {
@@ -234,7 +242,7 @@ impl Handler for Echo {
                 let guard = Dropped(&self.shared, Cell::new(false));
                 self.shared.waiting.fetch_add(1, Ordering::Relaxed);
                 while !self.shared.release.load(Ordering::Relaxed) {
-                    glommio::timer::sleep(Duration::from_millis(1)).await;
+                    reactor::sleep(Duration::from_millis(1)).await;
                 }
                 self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
                 guard.1.set(true);
