@@ -122,6 +122,7 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
         listen: options.listen,
         http: options.http.plain,
         https: options.http.secure,
+        admin: options.http.admin,
         http_limits: options.http.limits,
         access: Access {
             auth: options.access.auth,
@@ -181,6 +182,9 @@ fn announce(server: &Server, options: &ServerOptions, took: Duration) {
     }
     if let Some(address) = server.https_addr() {
         say(&format!("  https     {address}"));
+    }
+    if let Some(address) = server.admin_addr() {
+        say(&format!("  admin     http://{address}/"));
     }
     if let Some(certificate) = server.certificate_to_trust() {
         say(&format!("  trust     {}", certificate.display()));

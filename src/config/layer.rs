@@ -48,6 +48,11 @@ pub struct ServeLayer {
     #[arg(long, env = "SHARDWAY_HTTPS", value_name = "ADDR")]
     pub https: Option<SocketAddr>,
 
+    /// Address and port of health, metrics for Prometheus and the console, without TLS, or `off`
+    /// [default: 127.0.0.1:4571]
+    #[arg(long, env = "SHARDWAY_ADMIN", value_name = "ADDR|off")]
+    pub admin: Option<HttpAddr>,
+
     /// Certificate chain for --https, PEM, the server's own certificate first
     #[arg(long, env = "SHARDWAY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
@@ -209,6 +214,7 @@ impl ServeLayer {
             listen: self.listen.or(below.listen),
             http: self.http.or(below.http),
             https: self.https.or(below.https),
+            admin: self.admin.or(below.admin),
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             tls_self_signed: self.tls_self_signed.or(below.tls_self_signed),

@@ -1,6 +1,6 @@
 //! One subscription, and the requests that share its way of reading.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
 use crate::base::ids::{Millis, Seq, SessionId, StreamUuid};
@@ -91,6 +91,10 @@ pub struct Subscription {
     pub(super) reading: bool,
     /// Its connection has enough to send already.
     pub(super) blocked: bool,
+    /// It has had everything that there was, and has not read from disk since.
+    pub(super) live: bool,
+    /// Credit or quota has held it up since its last push.
+    pub(super) held_up: bool,
 }
 
 impl Subscription {
@@ -106,7 +110,16 @@ impl Subscription {
                 // Costs no credit: the client has taken everything else.
                 return Pumped::Ended;
             }
+            if source == ReadSource::Tip {
+                self.live = true;
+                return Pumped::Waits;
+            }
             if self.credit <= 0 || self.quota.available(now.mono) == 0 {
+                if !std::mem::replace(&mut self.held_up, true) {
+                    let by_credit = self.credit <= 0;
+                    effects.held_up.credit += u64::from(by_credit);
+                    effects.held_up.quota += u64::from(!by_credit);
+                }
                 return Pumped::Waits;
             }
             match source {
@@ -120,6 +133,7 @@ impl Subscription {
                         records_max: u64::from(u32::MAX),
                     };
                     self.reading = true;
+                    effects.held_up.tail_misses += u64::from(std::mem::take(&mut self.live));
                     let purpose = ReadPurpose::Push(self.id);
                     effects.reads.push(ReadJob { slot: self.slot, place, wanted, purpose });
                 }
@@ -133,6 +147,7 @@ impl Subscription {
         let cutoff = shard.retention_cutoff(now.wall);
         let bytes_max = READ_BYTES_MAX.min(self.credit as usize);
         let (mark, mut bytes, mut first, mut arrival) = (effects.mark(), 0, None, Millis(0));
+        let mut since = now.mono;
         for batch in shard.tail_from(self.cursor) {
             if batch.arrival < cutoff {
                 self.cursor = batch.end();
@@ -141,7 +156,9 @@ impl Subscription {
             if first.is_some() && bytes + batch.bytes as usize > bytes_max {
                 break;
             }
-            first.get_or_insert(self.cursor.max(batch.base));
+            if first.is_none() {
+                (first, since) = (Some(self.cursor.max(batch.base)), batch.since);
+            }
             bytes += batch.bytes as usize;
             arrival = batch.arrival;
             self.cursor = batch.end();
@@ -149,7 +166,9 @@ impl Subscription {
         }
         if let Some(first) = first {
             let behind_ms = shard.behind_ms(self.cursor, arrival);
-            self.push(now, mark, bytes, first, behind_ms, effects);
+            let waited = self.live.then(|| now.mono.saturating_duration_since(since));
+            let pushed = Pushed { bytes, first, behind_ms, from_memory: true, waited };
+            self.push(now, mark, pushed, effects);
         }
     }
 
@@ -165,28 +184,37 @@ impl Subscription {
         effects.chunks.push(read.chunk);
         self.cursor = read.next;
         let behind_ms = shard.behind_ms(self.cursor, read.arrival);
-        self.push(now, mark, bytes, read.first, behind_ms, effects);
+        let (first, from_memory, waited) = (read.first, false, None);
+        let pushed = Pushed { bytes, first, behind_ms, from_memory, waited };
+        self.push(now, mark, pushed, effects);
     }
 
-    fn push(
-        &mut self,
-        now: Now,
-        mark: u32,
-        bytes: usize,
-        first: Seq,
-        behind_ms: u64,
-        effects: &mut Effects,
-    ) {
+    /// Pushes the chunks since `mark`. They end at the cursor.
+    fn push(&mut self, now: Now, mark: u32, pushed: Pushed, effects: &mut Effects) {
+        let Pushed { bytes, first, behind_ms, from_memory, waited } = pushed;
+        self.held_up = false;
         self.credit -= bytes as i64;
         self.quota.spend(now.mono, bytes as u64);
         effects.list.push(Effect::Push {
             session: self.session,
             subscription: self.new.wire_id,
             first,
+            end: self.cursor,
             behind_ms,
             chunks: effects.since(mark),
+            from_memory,
+            waited,
         });
     }
+}
+
+/// What there is to say about a push; see [`Effect::Push`].
+struct Pushed {
+    bytes: usize,
+    first: Seq,
+    behind_ms: u64,
+    from_memory: bool,
+    waited: Option<Duration>,
 }
 
 /// Pushes, each of a MiB or one batch, before the connection is asked.

@@ -88,6 +88,8 @@ impl Subscriptions {
             quota: ShardOut::consumer(&shard.options().limits, now.mono),
             reading: false,
             blocked: self.blocked.contains(&session),
+            live: false,
+            held_up: false,
             new,
         });
         self.by_shard.entry(slot).or_default().push(id);
@@ -188,6 +190,18 @@ impl Subscriptions {
         for id in ids {
             self.end(id, error.clone(), effects);
         }
+    }
+
+    /// Number of subscriptions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Number of subscriptions to a shard.

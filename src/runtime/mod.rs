@@ -1,5 +1,6 @@
 //! Rank 8: builds one core per CPU, starts them in order, stops them by gate.
 
+mod admin;
 mod behind;
 mod boot;
 mod commit;
@@ -11,7 +12,9 @@ mod notify;
 mod options;
 mod outbox;
 mod pulse;
+mod questions;
 mod reads;
+mod reports;
 mod server;
 mod signals;
 mod state;

@@ -29,7 +29,9 @@ pub struct ServerOptions {
     pub http: Option<SocketAddr>,
     /// The same with TLS, and by which certificate.
     pub https: Option<(SocketAddr, Certificate)>,
-    /// What they may cost.
+    /// Where health, metrics and the console are, without TLS. Port 0 picks a free one.
+    pub admin: Option<SocketAddr>,
+    /// What clients of the AWS API may cost.
     pub http_limits: Limits,
     /// Who may ask for what there.
     pub access: Access,
@@ -46,7 +48,7 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// The defaults for a data dir; without HTTP.
+    /// The defaults for a data dir; without HTTP and the admin port.
     #[must_use]
     pub fn new(data_dir: PathBuf, cpus: Vec<usize>) -> ServerOptions {
         ServerOptions {
@@ -55,6 +57,7 @@ impl ServerOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 4570)),
             http: None,
             https: None,
+            admin: None,
             http_limits: Limits::default(),
             access: Access::default(),
             journal_file_bytes: JOURNAL_FILE_BYTES,

@@ -22,9 +22,10 @@ use crate::log::identity::Identity;
 use crate::log::progress::Progress;
 use crate::log::recovery::{Losses, RecoveryStats};
 use crate::mesh::{self, Endpoint};
-use crate::metrics::{Counter, Histogram};
+use crate::metrics::{Counter, Histogram, Metric};
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
+use crate::runtime::admin::{Admin, listen_admin};
 use crate::runtime::boot::{Booted, boot};
 use crate::runtime::commit::{Ring, commit};
 use crate::runtime::http::{Http, HttpPorts, HttpStart};
@@ -41,6 +42,7 @@ use crate::service::{Core, CoreSpec, Envelope};
 pub struct Server {
     address: SocketAddr,
     http: HttpPorts,
+    admin: Option<SocketAddr>,
     report: StartReport,
     shared: Arc<Shared>,
     bells: Vec<StopBell>,
@@ -70,6 +72,8 @@ struct CoreStart {
     spec: CoreSpec,
     listener: Listener,
     http: HttpStart,
+    /// On core 0, if at all.
+    admin: Option<Listener>,
     mesh: Endpoint<Envelope>,
     bell: StopBell,
     shared: Arc<Shared>,
@@ -89,6 +93,7 @@ impl Server {
     ) -> Result<Server, StartError> {
         let (address, listeners) = http::listen(options.listen, options.cpus.len(), "--listen")?;
         let mut ports = HttpPorts::listen(&options)?;
+        let (admin, mut admin_listener) = options.admin.map(listen_admin).transpose()?.unzip();
         let booted = boot(&options, progress)?;
         let Booted { lock, identity, store, catalog, recovered, cores } = booted;
         let report = StartReport {
@@ -116,6 +121,7 @@ impl Server {
                 spec,
                 listener,
                 http,
+                admin: admin_listener.take(),
                 mesh,
                 bell,
                 shared: shared.clone(),
@@ -131,6 +137,7 @@ impl Server {
         let mut server = Server {
             address,
             http: ports,
+            admin,
             report,
             shared,
             bells,
@@ -180,6 +187,12 @@ impl Server {
     #[must_use]
     pub fn https_addr(&self) -> Option<SocketAddr> {
         self.http.https
+    }
+
+    /// Where the admin port is, if there is one.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     /// The self-signed certificate that clients of it have to trust, if it has one.
@@ -272,6 +285,9 @@ async fn serve(start: CoreStart) {
     let behind_queue = executor.create_task_queue(Shares::Static(100), slow, "maintenance");
     glommio::spawn_local(pulsed(pulse)).detach();
     state.http.run_in(&state, commit_queue);
+    if let Some(admin) = &state.admin {
+        admin.run_in(&state, behind_queue);
+    }
     let gateway = gateway_host::end_turns(state.clone());
     reads::install(state.clone(), read_queue);
     let spawned = "the queue was just made";
@@ -348,25 +364,26 @@ fn log_metrics(state: &CoreState) {
     let core = state.mesh.core();
     let domain = state.domain.borrow();
     for counter in Counter::ALL {
-        let n = domain.core.metrics.counter(counter);
+        let n = domain.core.metrics.counter(*counter);
         tracing::debug!(%core, "{} {n}", counter.metric().name);
     }
     for histogram in Histogram::ALL {
-        let cell = domain.core.metrics.histogram(histogram);
+        let cell = domain.core.metrics.histogram(*histogram);
         let (p50, p99, max) = (cell.percentile(50.0), cell.percentile(99.0), cell.max());
-        let (name, n) = (histogram.metric().name, cell.count());
-        tracing::debug!(%core, "{name} n {n} p50 {p50} p99 {p99} max {max}");
+        let (Metric { name, unit, .. }, n) = (histogram.metric(), cell.count());
+        tracing::debug!(%core, "{name} n {n} p50 {p50} p99 {p99} max {max} {unit:?}");
     }
 }
 
 /// The state of a core, and the catalog on core 0.
 fn assemble(start: CoreStart) -> io::Result<(CoreState, Option<(FileStore, State)>)> {
-    let CoreStart { spec, listener, http, mesh, bell, shared, server, catalog, .. } = start;
+    let CoreStart { spec, listener, http, admin, mesh, bell, shared, server, catalog, .. } = start;
     let poller = Poller::new()?;
     poller.add(&listener, turn::LISTENER)?;
     poller.add(&mesh, turn::MESH)?;
     poller.add(&bell, turn::STOP)?;
     let http = Http::new(http, &poller, Now::read().mono)?;
+    let admin = admin.map(|listener| Admin::new(listener, &poller, Now::read().mono)).transpose()?;
     let sessions = Sessions::new(spec.core, spec.cores, server);
     let exchange = Exchange::new(spec.core, spec.cores, &spec.iterator_key.derive("lists"));
     let data_dir = spec.data_dir.clone();
@@ -382,6 +399,8 @@ fn assemble(start: CoreStart) -> io::Result<(CoreState, Option<(FileStore, State
         open_segments_max: files / 4,
         sessions_max: files / 2,
         http,
+        admin,
+        questions: RefCell::default(),
         mesh,
         gateway_due: Notify::default(),
         commit_due: Notify::default(),

@@ -7,6 +7,7 @@ use crate::base::ids::CoreId;
 use crate::base::limits::CATCH_UP_READS_MAX;
 use crate::metrics::Counter;
 use crate::net::{Listener, Ready, Streams, Token};
+use crate::runtime::admin::ADMIN;
 use crate::runtime::http::{HTTP, HTTPS};
 use crate::runtime::reads::start_read;
 use crate::runtime::state::{CoreState, Domain, Phase};
@@ -62,6 +63,11 @@ impl CoreState {
             MESH => self.receive_mail(domain, now),
             STOP => self.bell.hear(),
             HTTP | HTTPS => self.http.accept(&self.poller.borrow(), event.token),
+            ADMIN => {
+                if let Some(admin) = &self.admin {
+                    admin.accept(self);
+                }
+            }
             // Its task runs right behind this turn.
             token if Streams::owns(token) => self.http.streams().ready(event),
             _ => {
@@ -155,7 +161,9 @@ impl CoreState {
                 }
             }
             Message::Put { session, correlation, part, shard, batch } => {
-                let waiter = PutWaiter::forwarded(session, correlation, part, batch.len());
+                let bytes = batch.len();
+                let waiter =
+                    PutWaiter::forwarded(session, correlation, part, bytes, now.mono);
                 if self.phase.get() >= Phase::Flushing {
                     core.refuse_put(waiter, shard, &batch);
                 } else {
@@ -197,6 +205,14 @@ impl CoreState {
                 self.control_due.notify();
             }
             Message::Loads { core, loads } => self.loads.borrow_mut().push((core, loads)),
+            Message::Ask { from, ticket, question } => {
+                let report = self.report(core, sessions, &question);
+                let message = Message::Told { ticket, core: self.mesh.core(), report };
+                core.outgoing.push(Outgoing { to: from, message });
+            }
+            Message::Told { ticket, core, report } => {
+                self.questions.borrow_mut().told(ticket, core, report);
+            }
             Message::ShardStats { session, correlation, stream, after } => {
                 let counts = ShardCounts::page(core.shard_stats(now, stream), after);
                 sessions.shard_stats(session, correlation, &counts);

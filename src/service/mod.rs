@@ -13,7 +13,9 @@ mod pending;
 pub mod put_records;
 mod rates;
 pub mod reads;
+pub mod report;
 pub mod reshard;
+mod sample;
 pub mod split;
 pub mod stats;
 pub mod subscribe;
@@ -21,6 +23,7 @@ pub mod view_change;
 pub mod write_behind;
 
 pub use core::{Core, CoreSpec};
+pub use report::{Question, Report};
 pub use message::{
     ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Envelope, Message, Outgoing,
     ShardOperation, ShardRequest,
