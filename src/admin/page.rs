@@ -11,7 +11,17 @@ pub struct Page {
     pub body: Vec<u8>,
 }
 
+/// The console: one page that needs nothing from elsewhere.
+const CONSOLE: &str = include_str!("console.html");
+
 impl Page {
+    /// The console.
+    #[must_use]
+    pub fn console() -> Page {
+        let content_type = "text/html; charset=utf-8";
+        Page { status: 200, content_type, body: CONSOLE.as_bytes().to_vec() }
+    }
+
     /// A line for a person.
     #[must_use]
     pub fn text(status: u16, line: &str) -> Page {

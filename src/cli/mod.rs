@@ -7,6 +7,7 @@ mod consumer;
 mod data_dir;
 mod failure;
 mod inspect;
+mod notices;
 mod output;
 mod pause;
 mod progress;

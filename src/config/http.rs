@@ -19,6 +19,8 @@ pub struct HttpOptions {
     pub secure: Option<(SocketAddr, Certificate)>,
     /// Health, metrics and the console.
     pub admin: Option<SocketAddr>,
+    /// Records may be put and read in the console.
+    pub admin_writes: bool,
     /// Bounds of each core's connections.
     pub limits: Limits,
 }
@@ -42,7 +44,9 @@ impl HttpOptions {
     pub(super) fn resolve(layer: &ServeLayer) -> Result<HttpOptions, ConfigError> {
         let plain = layer.http.unwrap_or_default().address();
         let admin = layer.admin.unwrap_or(HttpAddr::At(ADMIN)).address();
-        Ok(HttpOptions { plain, secure: secure(layer)?, admin, limits: limits(layer)? })
+        let admin_writes = layer.admin_writes.unwrap_or(false);
+        let (secure, limits) = (secure(layer)?, limits(layer)?);
+        Ok(HttpOptions { plain, secure, admin, admin_writes, limits })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
-use crate::base::ids::{Millis, Seq, SessionId, StreamUuid};
+use crate::base::ids::{Millis, Seq, SessionId, ShardNumber, StreamUuid};
 use crate::base::limits::{CATCH_UP_READ_BYTES, READ_BYTES_MAX};
 use crate::disk::dma::Chunk;
 use crate::fanout::effects::{Effect, Effects, ReadJob, ReadPurpose};
@@ -95,6 +95,30 @@ pub struct Subscription {
     pub(super) live: bool,
     /// Credit or quota has held it up since its last push.
     pub(super) held_up: bool,
+    /// When the last record that was pushed had arrived.
+    pub(super) last_arrival: Option<Millis>,
+    /// How long the last push had waited that came while it was live.
+    pub(super) last_wait: Option<Duration>,
+}
+
+/// How a subscription is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionStats {
+    /// The shard.
+    pub shard: ShardNumber,
+    /// The consumer.
+    pub consumer: String,
+    /// It gets records as they become durable.
+    pub live: bool,
+    /// Records that it has not been sent.
+    pub lag_records: u64,
+    /// How far the last record that it was sent is behind the newest, in ms; `None` if it has to
+    /// catch up and has not been sent any yet.
+    pub lag_ms: Option<u64>,
+    /// From the arrival of its last live push to the push.
+    pub last_wait: Option<Duration>,
+    /// Bytes that it accepts.
+    pub credit: i64,
 }
 
 impl Subscription {
@@ -142,6 +166,21 @@ impl Subscription {
         Pumped::More
     }
 
+    /// How it is doing.
+    pub(super) fn stats(&self, shard: &Shard) -> SubscriptionStats {
+        let lag_records = shard.watermarks().durable.0.saturating_sub(self.cursor.0);
+        let behind = self.last_arrival.map(|arrival| shard.behind_ms(self.cursor, arrival));
+        SubscriptionStats {
+            shard: shard.key().number,
+            consumer: self.new.consumer.clone(),
+            live: self.live,
+            lag_records,
+            lag_ms: if lag_records == 0 { Some(0) } else { behind },
+            last_wait: self.last_wait,
+            credit: self.credit,
+        }
+    }
+
     /// One push of batches in memory.
     fn push_tail(&mut self, shard: &Shard, now: Now, effects: &mut Effects) {
         let cutoff = shard.retention_cutoff(now.wall);
@@ -167,7 +206,7 @@ impl Subscription {
         if let Some(first) = first {
             let behind_ms = shard.behind_ms(self.cursor, arrival);
             let waited = self.live.then(|| now.mono.saturating_duration_since(since));
-            let pushed = Pushed { bytes, first, behind_ms, from_memory: true, waited };
+            let pushed = Pushed { bytes, first, arrival, behind_ms, from_memory: true, waited };
             self.push(now, mark, pushed, effects);
         }
     }
@@ -184,15 +223,17 @@ impl Subscription {
         effects.chunks.push(read.chunk);
         self.cursor = read.next;
         let behind_ms = shard.behind_ms(self.cursor, read.arrival);
-        let (first, from_memory, waited) = (read.first, false, None);
-        let pushed = Pushed { bytes, first, behind_ms, from_memory, waited };
+        let (first, arrival) = (read.first, read.arrival);
+        let pushed = Pushed { bytes, first, arrival, behind_ms, from_memory: false, waited: None };
         self.push(now, mark, pushed, effects);
     }
 
     /// Pushes the chunks since `mark`. They end at the cursor.
     fn push(&mut self, now: Now, mark: u32, pushed: Pushed, effects: &mut Effects) {
-        let Pushed { bytes, first, behind_ms, from_memory, waited } = pushed;
+        let Pushed { bytes, first, arrival, behind_ms, from_memory, waited } = pushed;
         self.held_up = false;
+        self.last_arrival = Some(arrival);
+        self.last_wait = waited.or(self.last_wait);
         self.credit -= bytes as i64;
         self.quota.spend(now.mono, bytes as u64);
         effects.list.push(Effect::Push {
@@ -212,6 +253,7 @@ impl Subscription {
 struct Pushed {
     bytes: usize,
     first: Seq,
+    arrival: Millis,
     behind_ms: u64,
     from_memory: bool,
     waited: Option<Duration>,

@@ -9,7 +9,7 @@ use crate::base::ids::{Seq, SessionId, StreamUuid};
 use crate::base::stream::ShardLimits;
 use crate::fanout::effects::{Effect, Effects};
 use crate::fanout::subscription::{
-    NewSubscription, Pumped, ReadBatches, Subscription, SubscriptionId,
+    NewSubscription, Pumped, ReadBatches, Subscription, SubscriptionId, SubscriptionStats,
 };
 use crate::log::staging::ShardSlot;
 use crate::quota::ShardOut;
@@ -90,6 +90,8 @@ impl Subscriptions {
             blocked: self.blocked.contains(&session),
             live: false,
             held_up: false,
+            last_arrival: None,
+            last_wait: None,
             new,
         });
         self.by_shard.entry(slot).or_default().push(id);
@@ -208,6 +210,16 @@ impl Subscriptions {
     #[must_use]
     pub fn of_shard(&self, slot: ShardSlot) -> usize {
         self.by_shard.get(&slot).map_or(0, Vec::len)
+    }
+
+    /// How the subscriptions to a shard are doing.
+    pub fn stats<'a>(
+        &'a self,
+        slot: ShardSlot,
+        shard: &'a Shard,
+    ) -> impl Iterator<Item = SubscriptionStats> + 'a {
+        let ids = self.by_shard.get(&slot).into_iter().flatten();
+        ids.filter_map(|id| self.get(*id)).map(|subscription| subscription.stats(shard))
     }
 
     /// Ends one and tells its client.

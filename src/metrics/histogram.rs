@@ -84,7 +84,8 @@ impl HistogramCell {
         let (mut bucket, mut seen) = (0, 0);
         bounds.iter().map(move |&bound| {
             let end = bucket_of(bound);
-            debug_assert!(end == 0 || highest_of(end - 1) + 1 == bound, "{bound} is within a step");
+            let exact = end == 0 || highest_of(end - 1) + 1 == bound;
+            debug_assert!(exact, "{bound} is within a step");
             while bucket < end {
                 seen += self.buckets[bucket];
                 bucket += 1;

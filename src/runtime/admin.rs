@@ -5,15 +5,24 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use glommio::TaskQueueHandle;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, StatusCode};
 
 use crate::admin::exposition::{self, About};
+use crate::admin::guard::{self, Shown};
 use crate::admin::health::{Condition, healthz, readyz};
-use crate::admin::{Page, Route, route};
+use crate::admin::notices::Notices;
+use crate::admin::{Page, Route, api, route};
+use crate::base::clock::Now;
 use crate::base::ids::Millis;
-use crate::gateway::http::{Front, Handler, Limits, Request, Response, ResponseBody, Transport};
+use crate::gateway::host::Host;
+use crate::gateway::http::{
+    Front, Handler, Head, Limits, Request, Response, ResponseBody, Transport,
+};
 use crate::net::{Listener, Poller, Token};
+use crate::runtime::console;
 use crate::runtime::gateway_host::CoreHost;
 use crate::runtime::http::{Door, Tasks, listen};
 use crate::runtime::options::StartError;
@@ -29,10 +38,28 @@ const CONNECTIONS: usize = 128;
 /// A record of the largest size that a console may put, as base64 in JSON.
 const BODY_BYTES: usize = 2 << 20;
 
+/// What an operator chooses of it.
+#[derive(Clone, Debug)]
+pub struct AdminOptions {
+    /// Where. Port 0 picks a free one.
+    pub address: SocketAddr,
+    /// Records may be put and read there.
+    pub writes: bool,
+    /// What is logged, for the console.
+    pub notices: Notices,
+}
+
+/// What core 0 starts it from.
+#[derive(Debug)]
+pub struct AdminStart {
+    listener: Listener,
+    options: AdminOptions,
+}
+
 /// Listens on the address of the admin port.
-pub fn listen_admin(address: SocketAddr) -> Result<(SocketAddr, Listener), StartError> {
-    let (address, mut listeners) = listen(address, 1, "--admin")?;
-    Ok((address, listeners.remove(0)))
+pub fn listen_admin(options: &AdminOptions) -> Result<(SocketAddr, AdminStart), StartError> {
+    let (address, mut listeners) = listen(options.address, 1, "--admin")?;
+    Ok((address, AdminStart { listener: listeners.remove(0), options: options.clone() }))
 }
 
 /// See the module.
@@ -46,7 +73,8 @@ pub struct Admin {
 
 impl Admin {
     /// Listens in the set of `poller`.
-    pub fn new(listener: Listener, poller: &Poller, now: Instant) -> std::io::Result<Admin> {
+    pub fn new(start: AdminStart, poller: &Poller, now: Now) -> std::io::Result<Admin> {
+        let AdminStart { listener, options } = start;
         poller.add(&listener, ADMIN)?;
         let limits = Limits {
             connections: CONNECTIONS,
@@ -56,8 +84,8 @@ impl Admin {
             ..Limits::default()
         };
         let host = CoreHost::default();
-        let pages = Pages { host: host.clone(), started: crate::base::clock::wall_now() };
-        let front = Front::new(pages, limits, now);
+        let pages = Pages { host: host.clone(), started: now.wall, options };
+        let front = Front::new(pages, limits, now.mono);
         let door = Door::new(listener, ADMIN, None);
         Ok(Admin { front, host, door, tasks: std::cell::Cell::new(None) })
     }
@@ -92,16 +120,34 @@ impl Admin {
     }
 }
 
+/// The console needs what is in it and this port. No other page may show it in a frame.
+const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                      connect-src 'self'; form-action 'none'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
 /// Answers the requests of the admin port.
 #[derive(Debug)]
 struct Pages {
     host: CoreHost,
     started: Millis,
+    options: AdminOptions,
 }
 
 impl Handler for Pages {
     async fn call(&self, request: Request) -> Response {
-        let page = match route(request.head.method.as_str(), request.head.uri.path()) {
+        let Head { method, uri, .. } = &request.head;
+        let page = match route(method.as_str(), uri.path(), uri.query()) {
+            Route::Console => Page::console(),
+            Route::Overview => self.overview().await,
+            Route::Stream(name) => self.stream(&name).await,
+            Route::Put => match self.guard(&request.head) {
+                Ok(()) => console::put(&self.host, &request.body).await,
+                Err(page) => page,
+            },
+            Route::Tail => match self.guard(&request.head) {
+                Ok(()) => console::tail(&self.host, &request.body).await,
+                Err(page) => page,
+            },
             Route::Metrics => self.metrics().await,
             Route::Health => healthz(&self.condition()),
             Route::Ready => readyz(&self.condition()),
@@ -120,17 +166,59 @@ impl Pages {
 
     async fn metrics(&self) -> Page {
         let state = self.host.state();
-        let reports = ask_all(&state, &Question::Metrics).await;
+        let reports = ask_all(&state, &Question::Metrics).await.into_iter();
         let cores: Vec<_> = reports
-            .into_iter()
-            .map(|(core, report)| {
-                let Report::Metrics(metrics) = report;
-                (core, metrics)
+            .filter_map(|(core, report)| match report {
+                Report::Metrics(metrics) => Some((core, metrics)),
+                _ => None,
             })
             .collect();
+        exposition::page(&self.about(&state), &cores)
+    }
+
+    async fn overview(&self) -> Page {
+        let state = self.host.state();
+        let reports = ask_all(&state, &Question::Overview).await.into_iter();
+        let cores: Vec<_> = reports
+            .filter_map(|(core, report)| match report {
+                Report::Overview(metrics, loads) => Some((core, metrics, loads)),
+                _ => None,
+            })
+            .collect();
+        let (view, now) = self.host.look(|core, _, now| (core.view().clone(), now.wall));
+        let (about, writes) = (self.about(&state), self.options.writes);
+        let notices = self.options.notices.all();
+        api::Overview { about, now, writes, view: &view, cores: &cores, notices }.page()
+    }
+
+    async fn stream(&self, name: &str) -> Page {
+        let state = self.host.state();
+        let view = self.host.look(|core, _, _| core.view().clone());
+        let stream = match view.require_name(name) {
+            Ok(stream) => stream,
+            Err(error) => return Page::refusal(404, &error.message),
+        };
+        let (mut shards, mut subscriptions) = (Vec::new(), Vec::new());
+        for (_, report) in ask_all(&state, &Question::Stream(stream.uuid)).await {
+            if let Report::Stream(of_shards, of_subscriptions) = report {
+                shards.extend(of_shards);
+                subscriptions.extend(of_subscriptions);
+            }
+        }
+        api::stream_page(stream, &shards, &subscriptions)
+    }
+
+    fn about(&self, state: &CoreState) -> About {
         let version = env!("CARGO_PKG_VERSION");
-        let about = About { version, started: self.started, cores: state.mesh.cores() };
-        exposition::page(&about, &cores)
+        About { version, started: self.started, cores: state.mesh.cores() }
+    }
+
+    fn guard(&self, head: &Head) -> Result<(), Page> {
+        let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let host = head.uri.authority().map(|authority| authority.as_str());
+        let (origin, content_type) = (header(ORIGIN), header(CONTENT_TYPE));
+        let shown = Shown { host: host.or_else(|| header(HOST)), origin, content_type };
+        guard::check(self.options.writes, shown)
     }
 }
 
@@ -139,5 +227,7 @@ fn respond(page: Page) -> Response {
     Response::new(status)
         .with_header(CONTENT_TYPE, HeaderValue::from_static(page.content_type))
         .with_header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+        .with_header(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY))
+        .with_header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
         .with_body(ResponseBody::from(page.body))
 }

@@ -4,6 +4,7 @@ mod admin;
 mod behind;
 mod boot;
 mod commit;
+mod console;
 mod control;
 mod gateway_host;
 mod host;
@@ -22,6 +23,7 @@ mod stop;
 mod tls;
 mod turn;
 
+pub use admin::AdminOptions;
 pub use http::Access;
 pub use options::{ServerOptions, StartError};
 pub use server::{Server, StartReport};

@@ -13,6 +13,7 @@ use crate::gateway::http::Limits;
 use crate::log::identity::IdentityError;
 use crate::log::recovery::RecoverError;
 use crate::net::TlsError;
+use crate::runtime::admin::AdminOptions;
 use crate::runtime::http::Access;
 use crate::runtime::tls::Certificate;
 
@@ -29,8 +30,8 @@ pub struct ServerOptions {
     pub http: Option<SocketAddr>,
     /// The same with TLS, and by which certificate.
     pub https: Option<(SocketAddr, Certificate)>,
-    /// Where health, metrics and the console are, without TLS. Port 0 picks a free one.
-    pub admin: Option<SocketAddr>,
+    /// Health, metrics and the console, without TLS.
+    pub admin: Option<AdminOptions>,
     /// What clients of the AWS API may cost.
     pub http_limits: Limits,
     /// Who may ask for what there.

@@ -1,16 +1,43 @@
 //! What a core says about itself when it is asked.
 
+use crate::base::clock::Now;
+use crate::base::ids::CoreId;
 use crate::metrics::{CoreMetrics, Counter};
 use crate::native::Sessions;
 use crate::runtime::host;
 use crate::runtime::state::CoreState;
-use crate::service::{Core, Question, Report};
+use crate::service::{Core, Message, Outgoing, Question, Report};
 
 impl CoreState {
-    /// The answer to a question.
-    pub fn report(&self, core: &Core, sessions: &Sessions, question: &Question) -> Report {
+    /// Answers a question: from which core, and by which ticket.
+    pub fn answer(
+        &self,
+        core: &mut Core,
+        sessions: &Sessions,
+        now: Now,
+        (from, ticket, question): (CoreId, u64, &Question),
+    ) {
+        let report = self.report(core, sessions, now, question);
+        let message = Message::Told { ticket, core: self.mesh.core(), report };
+        core.outgoing.push(Outgoing { to: from, message });
+    }
+
+    fn report(
+        &self,
+        core: &mut Core,
+        sessions: &Sessions,
+        now: Now,
+        question: &Question,
+    ) -> Report {
         match question {
             Question::Metrics => Report::Metrics(Box::new(self.sample(core, sessions))),
+            Question::Overview => {
+                let sample = Box::new(self.sample(core, sessions));
+                Report::Overview(sample, core.stream_loads(now))
+            }
+            Question::Stream(stream) => {
+                Report::Stream(core.shard_stats(now, *stream), core.subscription_stats(*stream))
+            }
         }
     }
 

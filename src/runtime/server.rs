@@ -25,7 +25,7 @@ use crate::mesh::{self, Endpoint};
 use crate::metrics::{Counter, Histogram, Metric};
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
-use crate::runtime::admin::{Admin, listen_admin};
+use crate::runtime::admin::{Admin, AdminStart, listen_admin};
 use crate::runtime::boot::{Booted, boot};
 use crate::runtime::commit::{Ring, commit};
 use crate::runtime::http::{Http, HttpPorts, HttpStart};
@@ -73,7 +73,7 @@ struct CoreStart {
     listener: Listener,
     http: HttpStart,
     /// On core 0, if at all.
-    admin: Option<Listener>,
+    admin: Option<AdminStart>,
     mesh: Endpoint<Envelope>,
     bell: StopBell,
     shared: Arc<Shared>,
@@ -93,7 +93,8 @@ impl Server {
     ) -> Result<Server, StartError> {
         let (address, listeners) = http::listen(options.listen, options.cpus.len(), "--listen")?;
         let mut ports = HttpPorts::listen(&options)?;
-        let (admin, mut admin_listener) = options.admin.map(listen_admin).transpose()?.unzip();
+        let (admin, mut admin_start) =
+            options.admin.as_ref().map(listen_admin).transpose()?.unzip();
         let booted = boot(&options, progress)?;
         let Booted { lock, identity, store, catalog, recovered, cores } = booted;
         let report = StartReport {
@@ -121,7 +122,7 @@ impl Server {
                 spec,
                 listener,
                 http,
-                admin: admin_listener.take(),
+                admin: admin_start.take(),
                 mesh,
                 bell,
                 shared: shared.clone(),
@@ -383,7 +384,7 @@ fn assemble(start: CoreStart) -> io::Result<(CoreState, Option<(FileStore, State
     poller.add(&mesh, turn::MESH)?;
     poller.add(&bell, turn::STOP)?;
     let http = Http::new(http, &poller, Now::read().mono)?;
-    let admin = admin.map(|listener| Admin::new(listener, &poller, Now::read().mono)).transpose()?;
+    let admin = admin.map(|start| Admin::new(start, &poller, Now::read())).transpose()?;
     let sessions = Sessions::new(spec.core, spec.cores, server);
     let exchange = Exchange::new(spec.core, spec.cores, &spec.iterator_key.derive("lists"));
     let data_dir = spec.data_dir.clone();

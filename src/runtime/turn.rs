@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::base::clock::Now;
-use crate::base::ids::CoreId;
+use crate::base::ids::{CoreId, ShardKey};
 use crate::base::limits::CATCH_UP_READS_MAX;
 use crate::metrics::Counter;
 use crate::net::{Listener, Ready, Streams, Token};
@@ -162,13 +162,8 @@ impl CoreState {
             }
             Message::Put { session, correlation, part, shard, batch } => {
                 let bytes = batch.len();
-                let waiter =
-                    PutWaiter::forwarded(session, correlation, part, bytes, now.mono);
-                if self.phase.get() >= Phase::Flushing {
-                    core.refuse_put(waiter, shard, &batch);
-                } else {
-                    core.put_or_park(now, waiter, shard, batch);
-                }
+                let waiter = PutWaiter::forwarded(session, correlation, part, bytes, now.mono);
+                self.take_put(core, now, waiter, shard, batch);
             }
             Message::PutDone { session, correlation, part, run, message, bytes } => {
                 core.forwarded_done(bytes);
@@ -206,9 +201,7 @@ impl CoreState {
             }
             Message::Loads { core, loads } => self.loads.borrow_mut().push((core, loads)),
             Message::Ask { from, ticket, question } => {
-                let report = self.report(core, sessions, &question);
-                let message = Message::Told { ticket, core: self.mesh.core(), report };
-                core.outgoing.push(Outgoing { to: from, message });
+                self.answer(core, sessions, now, (from, ticket, &question));
             }
             Message::Told { ticket, core, report } => {
                 self.questions.borrow_mut().told(ticket, core, report);
@@ -224,6 +217,15 @@ impl CoreState {
                     self.control_due.notify();
                 }
             }
+        }
+    }
+
+    /// Records that came in on another core.
+    fn take_put(&self, core: &mut Core, now: Now, waiter: PutWaiter, to: ShardKey, batch: Vec<u8>) {
+        if self.phase.get() >= Phase::Flushing {
+            core.refuse_put(waiter, to, &batch);
+        } else {
+            core.put_or_park(now, waiter, to, batch);
         }
     }
 

@@ -79,8 +79,8 @@ pub fn exposure(listen: &[Listener], auth: AuthMode, insecure: bool) -> Result<(
 
 /// Whether strangers can reach it and nothing asks who they are.
 fn is_open(listener: &Listener, auth: AuthMode) -> bool {
-    let asks = auth == AuthMode::SigV4
-        && matches!(listener.protocol, Protocol::Http | Protocol::Https);
+    let asks =
+        auth == AuthMode::SigV4 && matches!(listener.protocol, Protocol::Http | Protocol::Https);
     // `::ffff:127.0.0.1` is loopback, too.
     !asks && !listener.address.ip().to_canonical().is_loopback()
 }
@@ -95,8 +95,7 @@ mod tests {
         Listener { protocol, address: address.parse().unwrap() }
     }
 
-    const ALL: [Protocol; 4] =
-        [Protocol::Native, Protocol::Http, Protocol::Https, Protocol::Admin];
+    const ALL: [Protocol; 4] = [Protocol::Native, Protocol::Http, Protocol::Https, Protocol::Admin];
 
     #[test]
     fn loopback_needs_no_authentication() {

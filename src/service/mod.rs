@@ -23,11 +23,11 @@ pub mod view_change;
 pub mod write_behind;
 
 pub use core::{Core, CoreSpec};
-pub use report::{Question, Report};
 pub use message::{
     ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Envelope, Message, Outgoing,
     ShardOperation, ShardRequest,
 };
+pub use report::{HotShard, Question, Report, StreamLoad};
 
 #[cfg(test)]
 mod tests;

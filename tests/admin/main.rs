@@ -4,6 +4,7 @@
 #[path = "../support/process.rs"]
 mod process;
 
+mod console;
 mod http;
 mod metrics;
 mod names;
@@ -25,9 +26,13 @@ struct Observed {
 
 impl Observed {
     fn start() -> Observed {
+        Observed::with(|setup| setup)
+    }
+
+    fn with(options: impl FnOnce(Setup) -> Setup) -> Observed {
         let dir = new_dir();
         let setup = Setup::new(&dir.path().join("data")).cores(2).flag("--admin", "127.0.0.1:0");
-        let server = setup.start();
+        let server = options(setup).start();
         let admin = server.admin_addr();
         Observed { server, admin, _dir: dir }
     }

@@ -20,26 +20,26 @@ fn value(metrics: &str, series: &str) -> f64 {
 }
 
 /// Puts a batch of `records` records with one byte each behind the key `k`.
-fn put(client: &mut Client, stream: StreamUuid, records: u32) {
+pub fn put(client: &mut Client, stream: StreamUuid, records: u32) {
     let mut batch = BatchBuilder::new();
     (0..records).for_each(|_| batch.push("k", None, b"d").expect("a small record"));
     let answer = client.put(stream, FIRST, 1, batch.finish()).expect("an answer");
     assert!(answer.is_stored(), "{}", answer.message);
 }
 
-fn register(client: &mut Client, consumer: &str) {
+pub fn register(client: &mut Client, consumer: &str) {
     let name = ConsumerName { stream: "watched", consumer };
     client.register_consumer(&RegisterConsumer { name, tags: Vec::new() }).expect("a consumer");
 }
 
-fn subscribe(client: &mut Client, stream: StreamUuid, consumer: &str, credit: u64) {
+pub fn subscribe(client: &mut Client, stream: StreamUuid, consumer: &str, credit: u64) {
     let position = Position::TrimHorizon;
     let request = Subscribe { subscription: 1, stream, shard: FIRST, consumer, position, credit };
     client.subscribe(request).expect("a subscription");
 }
 
 /// Waits for as many records.
-fn receive(client: &mut Client, records: u32) {
+pub fn receive(client: &mut Client, records: u32) {
     let mut got = 0;
     while got < records {
         match client.next_event(HANG).expect("a connection") {
@@ -109,8 +109,7 @@ fn a_client_that_grants_too_little_is_a_stall_each_time_and_not_each_look() {
     put(&mut client, uuid, 1);
     let stalls = || value(&observed.scrape(), "shardway_credit_stalls_total");
     until("the stall is counted", || stalls() >= 1.0);
-    let ticks =
-        || value(&observed.scrape(), "shardway_tick_delay_seconds_bucket{le=\"+Inf\"}");
+    let ticks = || value(&observed.scrape(), "shardway_tick_delay_seconds_bucket{le=\"+Inf\"}");
     let looks = ticks() + 8.0;
     until("the cores have looked again", || ticks() >= looks);
     assert!(stalls() == 1.0);

@@ -30,10 +30,7 @@ fn cores_are_added_up_and_shown_apart_where_that_helps() {
     assert_eq!(value(&text, "shardway_core_cpu_seconds_total{core=\"0\"}"), "0.000000");
     assert_eq!(value(&text, "shardway_core_cpu_seconds_total{core=\"1\"}"), "2.500001");
     assert_eq!(value(&text, "shardway_memory_bytes{pool=\"tail\"}"), "15");
-    assert_eq!(
-        value(&text, "shardway_http_requests_total{operation=\"put\",status=\"4xx\"}"),
-        "1"
-    );
+    assert_eq!(value(&text, "shardway_http_requests_total{operation=\"put\",status=\"4xx\"}"), "1");
     assert_eq!(value(&text, "shardway_build_info{version=\"1.2.3\"}"), "1");
     assert_eq!(value(&text, "shardway_start_time_seconds"), "1700000000.045");
     assert_eq!(value(&text, "shardway_cores_silent"), "0");
