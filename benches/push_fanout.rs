@@ -74,6 +74,7 @@ impl World {
                 buffer: self.commit.clone(),
                 offset: i * bytes,
                 bytes,
+                since: self.now.mono,
             };
             self.shard.durable(batch, 1);
         }

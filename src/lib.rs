@@ -65,6 +65,7 @@
 //! | 6 | `service` | what the API does, whoever asks, and the one durable turn (`advance`) |
 //! | 7 | `native` | sessions of the binary protocol: frames in, service calls, frames out |
 //! | 7 | `gateway` | the AWS API over HTTP: JSON, CBOR and event stream, in front of `service` |
+//! | 7 | `admin` | health, metrics for Prometheus and the console, as pages made of reports |
 //! | 8 | `runtime` | boot, one core per CPU, the tasks that move it, a stop by gates |
 //! | 9 | `config` | what a user chooses: flags, environment and file as one set of options |
 //! | 9 | `cli` | the commands, what they print, and their exit codes |
@@ -86,6 +87,7 @@
 //! - No callback upwards: what a floor causes above it is an effect or a message that it returns.
 //! - No `unsafe` outside of `disk`, `net`, `mesh`, `runtime` and the tests.
 
+pub mod admin;
 pub mod base;
 pub mod catalog;
 pub mod cli;

@@ -48,6 +48,8 @@ impl ServerProcess {
         let start = Instant::now();
         let mut child = Command::new(program)
             .arg("serve")
+            // Several run at once. As a variable: a server that is too old for it runs, too.
+            .env("SHARDWAY_ADMIN", "off")
             .args(["--http", http])
             .args(["--listen", "127.0.0.1:0", "--log", "error"])
             .args(["--cores", &format!("cpu:{cpu}")])

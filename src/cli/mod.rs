@@ -8,6 +8,7 @@ mod data_dir;
 mod failure;
 mod followed_files;
 mod inspect;
+mod notices;
 mod output;
 mod pause;
 mod progress;

@@ -6,13 +6,17 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::failure::{Exit, Failure};
 use super::followed_files::Followed;
+use super::notices::Keep;
 use super::progress::WorkBar;
+use crate::admin::notices::Notices;
 use crate::config::{Cores, ServeLayer, ServeOptions};
 use crate::gateway::operations::Settings;
-use crate::runtime::{Access, Server, ServerOptions, StartError, StopSignals};
+use crate::runtime::{Access, AdminOptions, Server, ServerOptions, StartError, StopSignals};
 
 /// Run a server
 ///
@@ -35,11 +39,12 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let options = ServeOptions::load(self.options)?;
-        start_log(&options.log);
+        let notices = Notices::default();
+        start_log(&options.log, notices.clone());
         let signals = StopSignals::block();
         let started = Instant::now();
         let mut followed = Followed::open(&options)?;
-        let mut options = server_options(options, self.accept_loss)?;
+        let mut options = server_options(options, self.accept_loss, notices)?;
         options.access.credentials = followed.take_credentials();
         let server = Server::start(options.clone(), &mut WorkBar::default())?;
         announce(&server, &options, started.elapsed());
@@ -66,7 +71,11 @@ fn wait(server: &Server, signals: &StopSignals, followed: &mut Followed) {
     }
 }
 
-fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOptions, Failure> {
+fn server_options(
+    options: ServeOptions,
+    accept_loss: bool,
+    notices: Notices,
+) -> Result<ServerOptions, Failure> {
     let present: Vec<usize> =
         core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
     let cpus = match options.cores {
@@ -86,6 +95,10 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
         listen: options.listen,
         http: options.http.plain,
         https: options.http.secure,
+        admin: options.http.admin.map(|address| {
+            let writes = options.http.admin_writes;
+            AdminOptions { address, writes, notices }
+        }),
         http_limits: options.http.limits,
         access: Access {
             auth: options.access.auth,
@@ -100,13 +113,16 @@ fn server_options(options: ServeOptions, accept_loss: bool) -> Result<ServerOpti
     })
 }
 
-/// Sends what the server traces to stderr, in colour where a person reads it.
-fn start_log(filter: &str) {
+/// Sends what the server traces to stderr, in colour where a person reads it, and keeps the worst
+/// for the console.
+fn start_log(filter: &str, notices: Notices) {
     let filter = EnvFilter::try_new(filter).expect("the options were checked");
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        .finish()
+        .with(Keep(notices))
         .init();
 }
 
@@ -145,6 +161,9 @@ fn announce(server: &Server, options: &ServerOptions, took: Duration) {
     }
     if let Some(address) = server.https_addr() {
         say(&format!("  https     {address}"));
+    }
+    if let Some(address) = server.admin_addr() {
+        say(&format!("  admin     http://{address}/"));
     }
     if let Some(certificate) = server.certificate_to_trust() {
         say(&format!("  trust     {}", certificate.display()));

@@ -57,7 +57,8 @@ impl AccessOptions {
         let native = Some((Protocol::Native, listen));
         let plain = http.plain.map(|address| (Protocol::Http, address));
         let secure = http.secure.as_ref().map(|(address, _)| (Protocol::Https, *address));
-        let listeners: Vec<Listener> = [native, plain, secure]
+        let admin = http.admin.map(|address| (Protocol::Admin, address));
+        let listeners: Vec<Listener> = [native, plain, secure, admin]
             .into_iter()
             .flatten()
             .map(|(protocol, address)| Listener { protocol, address })

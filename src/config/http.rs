@@ -1,6 +1,6 @@
-//! The options of the AWS API's endpoint, checked.
+//! The options of what is spoken over HTTP, checked.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::byte_size::ByteSize;
@@ -10,17 +10,23 @@ use super::serve::{ConfigError, check, size_between};
 use crate::gateway::http::Limits;
 use crate::runtime::Certificate;
 
-/// Where the AWS API is offered, and what its clients may cost.
+/// Where the AWS API and the admin port are offered, and what clients of the API may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpOptions {
     /// Without TLS.
     pub plain: Option<SocketAddr>,
     /// With TLS, and by which certificate.
     pub secure: Option<(SocketAddr, Certificate)>,
+    /// Health, metrics and the console.
+    pub admin: Option<SocketAddr>,
+    /// Records may be put and read in the console.
+    pub admin_writes: bool,
     /// Bounds of each core's connections.
     pub limits: Limits,
 }
 
+/// The default of the admin port.
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4571);
 /// The request line and the headers that SigV4 needs, with room for a session token.
 const HEAD_BYTES_MIN: u64 = 8 << 10;
 /// Above it surely a slip of the unit: every connection may have a buffer of this size.
@@ -36,11 +42,11 @@ const SECONDS_MAX: u32 = 3600;
 
 impl HttpOptions {
     pub(super) fn resolve(layer: &ServeLayer) -> Result<HttpOptions, ConfigError> {
-        let plain = match layer.http.unwrap_or_default() {
-            HttpAddr::Off => None,
-            HttpAddr::At(address) => Some(address),
-        };
-        Ok(HttpOptions { plain, secure: secure(layer)?, limits: limits(layer)? })
+        let plain = layer.http.unwrap_or_default().address();
+        let admin = layer.admin.unwrap_or(HttpAddr::At(ADMIN)).address();
+        let admin_writes = layer.admin_writes.unwrap_or(false);
+        let (secure, limits) = (secure(layer)?, limits(layer)?);
+        Ok(HttpOptions { plain, secure, admin, admin_writes, limits })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where the AWS API is offered: at an address, or nowhere.
+//! Where something is offered over HTTP: at an address, or nowhere.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,6 +24,17 @@ pub struct InvalidHttpAddr(pub String);
 impl Default for HttpAddr {
     fn default() -> HttpAddr {
         HttpAddr::At(SocketAddr::from(([127, 0, 0, 1], 4567)))
+    }
+}
+
+impl HttpAddr {
+    /// The address, unless there is none.
+    #[must_use]
+    pub fn address(self) -> Option<SocketAddr> {
+        match self {
+            HttpAddr::Off => None,
+            HttpAddr::At(address) => Some(address),
+        }
     }
 }
 

@@ -48,6 +48,22 @@ pub struct ServeLayer {
     #[arg(long, env = "SHARDWAY_HTTPS", value_name = "ADDR")]
     pub https: Option<SocketAddr>,
 
+    /// Address and port of health, metrics for Prometheus and the console, without TLS, or `off`
+    /// [default: 127.0.0.1:4571]
+    #[arg(long, env = "SHARDWAY_ADMIN", value_name = "ADDR|off")]
+    pub admin: Option<HttpAddr>,
+
+    /// Let people put and read records in the console of --admin
+    #[arg(
+        long,
+        env = "SHARDWAY_ADMIN_WRITES",
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub admin_writes: Option<bool>,
+
     /// Certificate chain for --https, PEM, the server's own certificate first
     #[arg(long, env = "SHARDWAY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
@@ -209,6 +225,8 @@ impl ServeLayer {
             listen: self.listen.or(below.listen),
             http: self.http.or(below.http),
             https: self.https.or(below.https),
+            admin: self.admin.or(below.admin),
+            admin_writes: self.admin_writes.or(below.admin_writes),
             tls_cert: self.tls_cert.or(below.tls_cert),
             tls_key: self.tls_key.or(below.tls_key),
             tls_self_signed: self.tls_self_signed.or(below.tls_self_signed),

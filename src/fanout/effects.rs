@@ -2,6 +2,8 @@
 //!
 //! One list per core, emptied every turn and used again: the steady state allocates nothing.
 
+use std::time::Duration;
+
 use crate::base::error::ApiError;
 use crate::base::ids::{Seq, SessionId};
 use crate::disk::dma::Chunk;
@@ -57,10 +59,17 @@ pub enum Effect {
         subscription: u32,
         /// First new record.
         first: Seq,
+        /// Behind the last.
+        end: Seq,
         /// See [`crate::wire::subscribe::Push`].
         behind_ms: u64,
         /// The batches.
         chunks: ChunkRange,
+        /// Whether they came from memory.
+        from_memory: bool,
+        /// How long the first of them has been on this core, where the subscription is live: it
+        /// had everything before them.
+        waited: Option<Duration>,
     },
     /// A subscription ended without being asked to.
     SubscriptionEnd {
@@ -172,6 +181,19 @@ pub struct Effects {
     pub chunks: Vec<Chunk>,
     /// Reads to start.
     pub reads: Vec<ReadJob>,
+    /// What has held subscriptions up.
+    pub held_up: HeldUp,
+}
+
+/// How often subscriptions with records waiting were held up, and by what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeldUp {
+    /// The client accepted no more bytes.
+    pub credit: u64,
+    /// The consumer's rate was used up.
+    pub quota: u64,
+    /// A live one has to read from disk again.
+    pub tail_misses: u64,
 }
 
 impl Effects {

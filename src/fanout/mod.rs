@@ -8,9 +8,10 @@ mod effects;
 mod subscription;
 mod subscriptions;
 
-pub use effects::{ChunkRange, Effect, Effects, ReadJob, ReadPurpose};
+pub use effects::{ChunkRange, Effect, Effects, HeldUp, ReadJob, ReadPurpose};
 pub use subscription::{
-    GetRequest, NewSubscription, ReadBatches, SeekRequest, Subscription, SubscriptionId, chunk_of,
+    GetRequest, NewSubscription, ReadBatches, SeekRequest, Subscription, SubscriptionId,
+    SubscriptionStats, chunk_of,
 };
 pub use subscriptions::{Opening, Subscriptions};
 

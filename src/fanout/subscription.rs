@@ -1,9 +1,9 @@
 //! One subscription, and the requests that share its way of reading.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::clock::Now;
-use crate::base::ids::{Millis, Seq, SessionId, StreamUuid};
+use crate::base::ids::{Millis, Seq, SessionId, ShardNumber, StreamUuid};
 use crate::base::limits::{CATCH_UP_READ_BYTES, READ_BYTES_MAX};
 use crate::disk::dma::Chunk;
 use crate::fanout::effects::{Effect, Effects, ReadJob, ReadPurpose};
@@ -91,6 +91,34 @@ pub struct Subscription {
     pub(super) reading: bool,
     /// Its connection has enough to send already.
     pub(super) blocked: bool,
+    /// It has had everything that there was, and has not read from disk since.
+    pub(super) live: bool,
+    /// Credit or quota has held it up since its last push.
+    pub(super) held_up: bool,
+    /// When the last record that was pushed had arrived.
+    pub(super) last_arrival: Option<Millis>,
+    /// How long the last push had waited that came while it was live.
+    pub(super) last_wait: Option<Duration>,
+}
+
+/// How a subscription is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionStats {
+    /// The shard.
+    pub shard: ShardNumber,
+    /// The consumer.
+    pub consumer: String,
+    /// It gets records as they become durable.
+    pub live: bool,
+    /// Records that it has not been sent.
+    pub lag_records: u64,
+    /// How far the last record that it was sent is behind the newest, in ms; `None` if it has to
+    /// catch up and has not been sent any yet.
+    pub lag_ms: Option<u64>,
+    /// From the arrival of its last live push to the push.
+    pub last_wait: Option<Duration>,
+    /// Bytes that it accepts.
+    pub credit: i64,
 }
 
 impl Subscription {
@@ -106,7 +134,16 @@ impl Subscription {
                 // Costs no credit: the client has taken everything else.
                 return Pumped::Ended;
             }
+            if source == ReadSource::Tip {
+                self.live = true;
+                return Pumped::Waits;
+            }
             if self.credit <= 0 || self.quota.available(now.mono) == 0 {
+                if !std::mem::replace(&mut self.held_up, true) {
+                    let by_credit = self.credit <= 0;
+                    effects.held_up.credit += u64::from(by_credit);
+                    effects.held_up.quota += u64::from(!by_credit);
+                }
                 return Pumped::Waits;
             }
             match source {
@@ -120,6 +157,7 @@ impl Subscription {
                         records_max: u64::from(u32::MAX),
                     };
                     self.reading = true;
+                    effects.held_up.tail_misses += u64::from(std::mem::take(&mut self.live));
                     let purpose = ReadPurpose::Push(self.id);
                     effects.reads.push(ReadJob { slot: self.slot, place, wanted, purpose });
                 }
@@ -128,11 +166,27 @@ impl Subscription {
         Pumped::More
     }
 
+    /// How it is doing.
+    pub(super) fn stats(&self, shard: &Shard) -> SubscriptionStats {
+        let lag_records = shard.watermarks().durable.0.saturating_sub(self.cursor.0);
+        let behind = self.last_arrival.map(|arrival| shard.behind_ms(self.cursor, arrival));
+        SubscriptionStats {
+            shard: shard.key().number,
+            consumer: self.new.consumer.clone(),
+            live: self.live,
+            lag_records,
+            lag_ms: if lag_records == 0 { Some(0) } else { behind },
+            last_wait: self.last_wait,
+            credit: self.credit,
+        }
+    }
+
     /// One push of batches in memory.
     fn push_tail(&mut self, shard: &Shard, now: Now, effects: &mut Effects) {
         let cutoff = shard.retention_cutoff(now.wall);
         let bytes_max = READ_BYTES_MAX.min(self.credit as usize);
         let (mark, mut bytes, mut first, mut arrival) = (effects.mark(), 0, None, Millis(0));
+        let mut since = now.mono;
         for batch in shard.tail_from(self.cursor) {
             if batch.arrival < cutoff {
                 self.cursor = batch.end();
@@ -141,7 +195,9 @@ impl Subscription {
             if first.is_some() && bytes + batch.bytes as usize > bytes_max {
                 break;
             }
-            first.get_or_insert(self.cursor.max(batch.base));
+            if first.is_none() {
+                (first, since) = (Some(self.cursor.max(batch.base)), batch.since);
+            }
             bytes += batch.bytes as usize;
             arrival = batch.arrival;
             self.cursor = batch.end();
@@ -149,7 +205,9 @@ impl Subscription {
         }
         if let Some(first) = first {
             let behind_ms = shard.behind_ms(self.cursor, arrival);
-            self.push(now, mark, bytes, first, behind_ms, effects);
+            let waited = self.live.then(|| now.mono.saturating_duration_since(since));
+            let pushed = Pushed { bytes, first, arrival, behind_ms, from_memory: true, waited };
+            self.push(now, mark, pushed, effects);
         }
     }
 
@@ -165,28 +223,40 @@ impl Subscription {
         effects.chunks.push(read.chunk);
         self.cursor = read.next;
         let behind_ms = shard.behind_ms(self.cursor, read.arrival);
-        self.push(now, mark, bytes, read.first, behind_ms, effects);
+        let (first, arrival) = (read.first, read.arrival);
+        let pushed = Pushed { bytes, first, arrival, behind_ms, from_memory: false, waited: None };
+        self.push(now, mark, pushed, effects);
     }
 
-    fn push(
-        &mut self,
-        now: Now,
-        mark: u32,
-        bytes: usize,
-        first: Seq,
-        behind_ms: u64,
-        effects: &mut Effects,
-    ) {
+    /// Pushes the chunks since `mark`. They end at the cursor.
+    fn push(&mut self, now: Now, mark: u32, pushed: Pushed, effects: &mut Effects) {
+        let Pushed { bytes, first, arrival, behind_ms, from_memory, waited } = pushed;
+        self.held_up = false;
+        self.last_arrival = Some(arrival);
+        self.last_wait = waited.or(self.last_wait);
         self.credit -= bytes as i64;
         self.quota.spend(now.mono, bytes as u64);
         effects.list.push(Effect::Push {
             session: self.session,
             subscription: self.new.wire_id,
             first,
+            end: self.cursor,
             behind_ms,
             chunks: effects.since(mark),
+            from_memory,
+            waited,
         });
     }
+}
+
+/// What there is to say about a push; see [`Effect::Push`].
+struct Pushed {
+    bytes: usize,
+    first: Seq,
+    arrival: Millis,
+    behind_ms: u64,
+    from_memory: bool,
+    waited: Option<Duration>,
 }
 
 /// Pushes, each of a MiB or one batch, before the connection is asked.

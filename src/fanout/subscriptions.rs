@@ -9,7 +9,7 @@ use crate::base::ids::{Seq, SessionId, StreamUuid};
 use crate::base::stream::ShardLimits;
 use crate::fanout::effects::{Effect, Effects};
 use crate::fanout::subscription::{
-    NewSubscription, Pumped, ReadBatches, Subscription, SubscriptionId,
+    NewSubscription, Pumped, ReadBatches, Subscription, SubscriptionId, SubscriptionStats,
 };
 use crate::log::staging::ShardSlot;
 use crate::quota::ShardOut;
@@ -88,6 +88,10 @@ impl Subscriptions {
             quota: ShardOut::consumer(&shard.options().limits, now.mono),
             reading: false,
             blocked: self.blocked.contains(&session),
+            live: false,
+            held_up: false,
+            last_arrival: None,
+            last_wait: None,
             new,
         });
         self.by_shard.entry(slot).or_default().push(id);
@@ -190,10 +194,32 @@ impl Subscriptions {
         }
     }
 
+    /// Number of subscriptions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Number of subscriptions to a shard.
     #[must_use]
     pub fn of_shard(&self, slot: ShardSlot) -> usize {
         self.by_shard.get(&slot).map_or(0, Vec::len)
+    }
+
+    /// How the subscriptions to a shard are doing.
+    pub fn stats<'a>(
+        &'a self,
+        slot: ShardSlot,
+        shard: &'a Shard,
+    ) -> impl Iterator<Item = SubscriptionStats> + 'a {
+        let ids = self.by_shard.get(&slot).into_iter().flatten();
+        ids.filter_map(|id| self.get(*id)).map(|subscription| subscription.stats(shard))
     }
 
     /// Ends one and tells its client.

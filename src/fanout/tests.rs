@@ -74,7 +74,9 @@ impl World {
         let bytes = batch.len();
         let (base, arrival) = (stamp.base, stamp.arrival);
         let (buffer, bytes_u32) = (shared(&batch), bytes as u32);
-        let batch = MemoryBatch { base, count, arrival, buffer, offset: 0, bytes: bytes_u32 };
+        let since = self.now.mono;
+        let batch =
+            MemoryBatch { base, count, arrival, buffer, offset: 0, bytes: bytes_u32, since };
         self.shard.durable(batch, 1);
         self.in_memory += 1;
         bytes

@@ -12,8 +12,8 @@ use bytes::Bytes;
 /// Answers below this are not counted: counting costs an allocation.
 const COUNTED_BYTES_MIN: usize = 4 << 10;
 
-/// The budget of a core.
-#[derive(Debug)]
+/// The budget of a core. Clones share it.
+#[derive(Clone, Debug)]
 pub struct Answers {
     /// Only this core uses it, but `Bytes` could be sent to another.
     held: Arc<AtomicUsize>,
@@ -38,6 +38,12 @@ impl Answers {
     pub fn is_full_for(&self, bytes: usize) -> bool {
         let held = self.held.load(Ordering::Relaxed);
         bytes >= COUNTED_BYTES_MIN && held > 0 && held + bytes > self.total
+    }
+
+    /// Bytes of answers that count now.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// The bytes of an answer, counted until the last of them has gone.

@@ -28,11 +28,15 @@ use crate::gateway::model::Operation;
 use crate::gateway::operations::subscribe::Subscription;
 use crate::gateway::operations::{Answer, Settings, serve};
 use crate::gateway::value::{self, Format};
+use crate::metrics::{HttpClass, HttpRequests, HttpStatus};
 use crate::security::sigv4::{Request as SignedRequest, Verifier};
 use crate::security::{BodyHash, Credentials};
 
 /// The keys that count now. Whoever reads their file replaces them.
 pub type SharedCredentials = Rc<RefCell<Arc<Credentials>>>;
+
+/// How requests were answered, for whoever shows it.
+pub type SharedRequests = Rc<RefCell<HttpRequests>>;
 
 /// See the module. One for each core.
 pub struct Api<H: Host> {
@@ -41,6 +45,7 @@ pub struct Api<H: Host> {
     verifier: RefCell<Verifier>,
     credentials: SharedCredentials,
     answers: Answers,
+    requests: SharedRequests,
     ids: RefCell<SplitMix64>,
 }
 
@@ -78,10 +83,11 @@ impl<H: Host> Api<H> {
         verifier: Verifier,
         credentials: SharedCredentials,
         answers: Answers,
+        requests: SharedRequests,
         seed: u64,
     ) -> Api<H> {
         let (verifier, ids) = (RefCell::new(verifier), RefCell::new(SplitMix64::new(seed)));
-        Api { host, settings, verifier, credentials, answers, ids }
+        Api { host, settings, verifier, credentials, answers, requests, ids }
     }
 
     async fn answer(&self, request: &Request) -> Response {
@@ -113,7 +119,7 @@ impl<H: Host> Api<H> {
             return Err((Kind::Xml, access_denied()));
         }
         let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-        let operation = target.and_then(Operation::by_target);
+        let operation = operation_of(head);
         let body = request.body.bytes();
         if body.is_empty() {
             let refusal = match operation {
@@ -240,6 +246,11 @@ impl<H: Host> Api<H> {
         response.with_header(HeaderName::from_static("x-amzn-requestid"), id)
     }
 
+    fn count(&self, head: &Head, status: StatusCode) {
+        let class = operation_of(head).map_or(HttpClass::Unknown, Operation::class);
+        self.requests.borrow_mut().add(class, HttpStatus::of(status.as_u16()));
+    }
+
     fn random(&self, bytes: &mut [u8]) {
         self.ids.borrow_mut().fill(bytes);
     }
@@ -247,7 +258,9 @@ impl<H: Host> Api<H> {
 
 impl<H: Host> Handler for Api<H> {
     async fn call(&self, request: Request) -> Response {
-        self.answer(&request).await
+        let response = self.answer(&request).await;
+        self.count(&request.head, response.status);
+        response
     }
 
     fn refuse(&self, head: &Head, refusal: HttpRefusal) -> Response {
@@ -268,6 +281,7 @@ impl<H: Host> Handler for Api<H> {
         };
         let kind = kind_of(head).unwrap_or(Kind::Aws(Format::Json));
         let refusal = Refusal { status: status.as_u16(), ..Refusal::client(code, text) };
+        self.count(head, status);
         self.finish(refuse(kind, &refusal), head.headers.contains_key(ORIGIN))
     }
 }
@@ -279,6 +293,11 @@ impl<H: Host> ChunkSource for Events<H> {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
         self.0.poll_frames(cx).map(|frames| frames.map(|frames| Ok(Bytes::from(frames))))
     }
+}
+
+fn operation_of(head: &Head) -> Option<Operation> {
+    let target = head.headers.get("x-amz-target")?;
+    target.to_str().ok().and_then(Operation::by_target)
 }
 
 /// The form that the content type asks for; `None` for one that AWS does not take.

@@ -5,6 +5,7 @@
 //! was durable.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::base::aligned::{round_down, round_up};
 use crate::base::ids::{Millis, Seq, ShardKey, Term};
@@ -29,6 +30,8 @@ pub struct MemoryBatch {
     pub offset: u32,
     /// Header and body.
     pub bytes: u32,
+    /// When its put came to this core, for latencies.
+    pub since: Instant,
 }
 
 impl MemoryBatch {

@@ -1,14 +1,17 @@
 //! The cells of one core.
 
 use super::histogram::HistogramCell;
+use super::http_requests::HttpRequests;
 use super::table::{Counter, Gauge, Histogram};
 
-/// Everything a core counts. About 23 KiB: a core keeps one and hands out copies.
+/// Everything a core counts. About 66 KiB: a core keeps one and hands out copies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoreMetrics {
     counters: [u64; Counter::ALL.len()],
     gauges: [u64; Gauge::ALL.len()],
     histograms: [HistogramCell; Histogram::ALL.len()],
+    /// Requests over HTTP.
+    pub http: HttpRequests,
 }
 
 impl Default for CoreMetrics {
@@ -25,6 +28,7 @@ impl CoreMetrics {
             counters: [0; Counter::ALL.len()],
             gauges: [0; Gauge::ALL.len()],
             histograms: [const { HistogramCell::new() }; Histogram::ALL.len()],
+            http: HttpRequests::new(),
         }
     }
 
@@ -33,6 +37,11 @@ impl CoreMetrics {
     pub fn add(&mut self, counter: Counter, n: u64) {
         let cell = &mut self.counters[counter as usize];
         *cell = cell.wrapping_add(n);
+    }
+
+    /// Sets a counter that somebody else keeps.
+    pub fn set_counter(&mut self, counter: Counter, value: u64) {
+        self.counters[counter as usize] = value;
     }
 
     /// Sets a gauge.
@@ -76,5 +85,6 @@ impl CoreMetrics {
         for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
             mine.merge(theirs);
         }
+        self.http.merge(&other.http);
     }
 }

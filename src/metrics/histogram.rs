@@ -78,6 +78,22 @@ impl HistogramCell {
         self.max
     }
 
+    /// For each of `bounds`, which rise, how many values are below it. Exact where each bound is
+    /// the first value of a step, as those of [`crate::metrics::Histogram::bounds`] are.
+    pub fn below<'a>(&'a self, bounds: &'a [u64]) -> impl Iterator<Item = u64> + 'a {
+        let (mut bucket, mut seen) = (0, 0);
+        bounds.iter().map(move |&bound| {
+            let end = bucket_of(bound);
+            let exact = end == 0 || highest_of(end - 1) + 1 == bound;
+            debug_assert!(exact, "{bound} is within a step");
+            while bucket < end {
+                seen += self.buckets[bucket];
+                bucket += 1;
+            }
+            seen
+        })
+    }
+
     /// Adds another distribution.
     pub fn merge(&mut self, other: &HistogramCell) {
         for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {

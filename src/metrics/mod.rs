@@ -5,11 +5,13 @@
 
 mod cells;
 mod histogram;
+mod http_requests;
 mod table;
 
 pub use cells::CoreMetrics;
 pub use histogram::HistogramCell;
-pub use table::{Counter, Gauge, Histogram, Metric, Unit};
+pub use http_requests::HttpRequests;
+pub use table::{Counter, Gauge, Histogram, HttpClass, HttpStatus, Metric, Unit};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{Seq, SessionId};
 use crate::disk::dma::Chunk;
 use crate::fanout::{Effect, Effects};
-use crate::metrics::Counter;
+use crate::metrics::{CoreMetrics, Counter, Histogram};
 use crate::native::session::Session;
 use crate::native::sessions::Sessions;
 use crate::service::{Core, Message, Outgoing};
@@ -26,10 +26,7 @@ impl Sessions {
         let mut effects = std::mem::take(&mut core.effects);
         let mut list = std::mem::take(&mut effects.list);
         for effect in list.drain(..) {
-            if let Effect::Push { chunks, .. } = &effect {
-                let bytes: usize = effects.chunks(*chunks).iter().map(|c| c.len()).sum();
-                core.metrics.add(Counter::PushBytes, bytes as u64);
-            }
+            count_push(&mut core.metrics, &effect, &effects);
             let session = session_of(&effect);
             if session.core == self.me && session.is_exchange() {
                 core.effects.list.push(effect);
@@ -103,6 +100,19 @@ impl Sessions {
         }
         let message = Message::Frame { session, bytes };
         self.outgoing.push(Outgoing { to: session.core, message });
+    }
+}
+
+fn count_push(metrics: &mut CoreMetrics, effect: &Effect, effects: &Effects) {
+    let Effect::Push { first, end, behind_ms, chunks, from_memory, waited, .. } = effect else {
+        return;
+    };
+    metrics.add(Counter::PushRecords, end.since(*first));
+    metrics.add(Counter::PushBytes, bytes_of(effects.chunks(*chunks)) as u64);
+    metrics.add(Counter::TailHits, u64::from(*from_memory));
+    metrics.record(Histogram::PushBehindMicros, behind_ms.saturating_mul(1000));
+    if let Some(waited) = waited {
+        metrics.record(Histogram::PushMicros, waited.as_micros() as u64);
     }
 }
 

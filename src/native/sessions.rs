@@ -9,7 +9,7 @@ use crate::base::ids::{CoreId, SessionId};
 use crate::base::limits::{
     CONNECTION_OUT_BYTES_MAX, FRAME_HEADER_BYTES, PARTIAL_FRAMES_BYTES_MAX, RECEIVE_BYTES,
 };
-use crate::metrics::Counter;
+use crate::metrics::{CoreMetrics, Counter, Gauge};
 use crate::native::dispatch::Step;
 use crate::native::inbound::{Front, front};
 use crate::native::outbound::Flushed;
@@ -74,6 +74,15 @@ impl Sessions {
     #[must_use]
     pub fn len(&self) -> usize {
         self.places.len() - self.free.len()
+    }
+
+    /// Looks at the gauges of connections.
+    pub fn sample(&self, metrics: &mut CoreMetrics) {
+        let sessions = self.places.iter().filter_map(|place| place.session.as_ref());
+        let answers: usize = sessions.map(|session| session.outbound.waiting()).sum();
+        metrics.set_gauge(Gauge::Sessions, self.len() as u64);
+        metrics.set_gauge(Gauge::PartialFrameBytes, self.permits_used as u64);
+        metrics.set_gauge(Gauge::AnswerBytes, answers as u64);
     }
 
     /// Whether there is none.

@@ -81,6 +81,13 @@ async fn write_commit(state: &Rc<CoreState>, ring: &mut Ring, write: CommitWrite
         state.mesh.ring_self();
     }
     let started = Instant::now();
+    if write.carries_batches {
+        let core = &mut state.domain.borrow_mut().core;
+        if let Some(since) = core.commit_since() {
+            let micros = started.duration_since(since).as_micros() as u64;
+            core.metrics.record(Histogram::CommitQueueMicros, micros);
+        }
+    }
     if let Err(error) = ring.write(&write).await {
         state.fail(&format!("core {}: journal write failed: {error}", state.mesh.core()));
         return false;

@@ -22,7 +22,8 @@ impl CoreHost {
         self.0.set(Rc::downgrade(state)).expect("a core is put together once");
     }
 
-    fn state(&self) -> Rc<CoreState> {
+    /// The core.
+    pub fn state(&self) -> Rc<CoreState> {
         let state = self.0.get().and_then(Weak::upgrade);
         state.expect("connections live no longer than their core")
     }

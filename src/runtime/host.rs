@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::base::limits::{MEMLOCK_BYTES_MIN, NOFILE_MIN};
 use crate::disk::blocking;
@@ -87,6 +88,16 @@ pub fn check_direct_io(dir: &Path) -> Result<(), StartError> {
 #[must_use]
 pub fn open_files_max() -> usize {
     usize::try_from(limit(libc::RLIMIT_NOFILE)).unwrap_or(usize::MAX)
+}
+
+/// CPU time that this thread has used.
+#[must_use]
+pub fn thread_cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: clock_gettime fills the struct that it is given.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(result, 0, "Linux has this clock");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// The name of this machine, if it has one.

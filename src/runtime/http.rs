@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use crate::base::rng::secret;
 use crate::gateway::answers::Answers;
-use crate::gateway::api::{Api, SharedCredentials};
+use crate::gateway::api::{Api, SharedCredentials, SharedRequests};
 use crate::gateway::http::{Front, Host, Limits, Transport};
 use crate::gateway::operations::Settings;
+use crate::metrics::{CoreMetrics, Gauge};
 use crate::net::{Listener, Poller, Socket, Streams, TlsServer, TlsStream, Token};
 use crate::reactor::{self, QueueId};
 use crate::runtime::gateway_host::CoreHost;
@@ -131,6 +132,8 @@ pub struct Access {
 pub struct Http {
     front: Front<Api<CoreHost>>,
     core: CoreHost,
+    answers: Answers,
+    requests: SharedRequests,
     credentials: SharedCredentials,
     streams: Streams,
     doors: RefCell<Vec<Door>>,
@@ -139,12 +142,47 @@ pub struct Http {
 
 /// Where connections come in.
 #[derive(Debug)]
-struct Door {
+pub struct Door {
     listener: Listener,
     token: Token,
     tls: Option<TlsServer>,
     /// Left alone until the next tick: accepting has failed.
     paused: Cell<bool>,
+}
+
+impl Door {
+    /// A listener that a poller watches.
+    #[must_use]
+    pub fn new(listener: Listener, token: Token, tls: Option<TlsServer>) -> Door {
+        Door { listener, token, tls, paused: Cell::new(false) }
+    }
+
+    /// Takes new connections.
+    pub fn accept(&self, poller: &Poller, open: impl Fn(Socket) -> io::Result<()>) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            match self.listener.accept() {
+                Ok(Some(socket)) => {
+                    if let Err(error) = open(socket) {
+                        tracing::warn!(%error, "a new HTTP connection cannot be served");
+                    }
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "HTTP connections cannot be accepted for a moment");
+                    // It stays readable while accepting fails: looking again would spin.
+                    let paused = poller.set(&self.listener, self.token, false, false);
+                    return self.paused.set(paused.is_ok());
+                }
+            }
+        }
+    }
+
+    /// Looks at it again if it was left alone.
+    pub fn look_again(&self, poller: &Poller) {
+        if self.paused.get() {
+            self.paused.set(poller.set(&self.listener, self.token, true, false).is_err());
+        }
+    }
 }
 
 impl Http {
@@ -155,7 +193,7 @@ impl Http {
         let mut doors = Vec::new();
         for (listener, token, tls) in plain.into_iter().chain(secure) {
             poller.add(&listener, token)?;
-            doors.push(Door { listener, token, tls, paused: Cell::new(false) });
+            doors.push(Door::new(listener, token, tls));
         }
         let core = CoreHost::default();
         let Access { auth, credentials, settings } = start.access;
@@ -164,10 +202,14 @@ impl Http {
         let seed = u64::from_le_bytes(secret());
         let host = Rc::new(core.clone());
         let answers = Answers::new(start.limits.bodies_bytes);
-        let api = Api::new(host, settings, verifier, credentials.clone(), answers, seed);
+        let requests = SharedRequests::default();
+        let (held, counted) = (answers.clone(), requests.clone());
+        let api = Api::new(host, settings, verifier, credentials.clone(), held, counted, seed);
         Ok(Http {
             front: Front::new(api, start.limits, now),
             core,
+            answers,
+            requests,
             credentials,
             streams: Streams::new(poller)?,
             doors: RefCell::new(doors),
@@ -195,22 +237,15 @@ impl Http {
     pub fn accept(&self, poller: &Poller, token: Token) {
         let doors = self.doors.borrow();
         let Some(door) = doors.iter().find(|door| door.token == token) else { return };
-        for _ in 0..ACCEPTS_PER_TURN {
-            match door.listener.accept() {
-                Ok(Some(socket)) => {
-                    if let Err(error) = self.open(socket, door) {
-                        tracing::warn!(%error, "a new HTTP connection cannot be served");
-                    }
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "HTTP connections cannot be accepted for a moment");
-                    // It stays readable while accepting fails: looking again would spin.
-                    let paused = poller.set(&door.listener, token, false, false);
-                    return door.paused.set(paused.is_ok());
-                }
-            }
-        }
+        door.accept(poller, |socket| self.open(socket, door));
+    }
+
+    /// Looks at the gauges and counts of HTTP.
+    pub fn sample(&self, metrics: &mut CoreMetrics) {
+        metrics.http = *self.requests.borrow();
+        metrics.set_gauge(Gauge::HttpConnections, self.front.len() as u64);
+        metrics.set_gauge(Gauge::HttpBodyBytes, self.front.bodies_bytes() as u64);
+        metrics.set_gauge(Gauge::HttpAnswerBytes, self.answers.held_bytes() as u64);
     }
 
     fn open(&self, socket: Socket, door: &Door) -> io::Result<()> {
@@ -235,9 +270,7 @@ impl Http {
             *self.credentials.borrow_mut() = credentials.clone();
         }
         self.front.sweep(now);
-        for door in self.doors.borrow().iter().filter(|door| door.paused.get()) {
-            door.paused.set(poller.set(&door.listener, door.token, true, false).is_err());
-        }
+        self.doors.borrow().iter().for_each(|door| door.look_again(poller));
     }
 
     /// No new connections; those that are there end after the requests that they have open.
@@ -255,7 +288,7 @@ impl Http {
 
 /// Starts tasks of connections.
 #[derive(Clone, Copy, Debug)]
-struct Tasks(QueueId);
+pub struct Tasks(pub QueueId);
 
 impl Host for Tasks {
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {

@@ -1,8 +1,10 @@
 //! Rank 8: builds one core per CPU, starts them in order, stops them by gate.
 
+mod admin;
 mod behind;
 mod boot;
 mod commit;
+mod console;
 mod control;
 mod gateway_host;
 mod host;
@@ -10,7 +12,9 @@ mod http;
 mod notify;
 mod options;
 mod outbox;
+mod questions;
 mod reads;
+mod reports;
 mod server;
 mod signals;
 mod state;
@@ -18,6 +22,7 @@ mod stop;
 mod tls;
 mod turn;
 
+pub use admin::AdminOptions;
 pub use http::Access;
 pub use options::{ServerOptions, StartError};
 pub use server::{Server, StartReport};

@@ -13,6 +13,7 @@ use crate::gateway::http::Limits;
 use crate::log::identity::IdentityError;
 use crate::log::recovery::RecoverError;
 use crate::net::TlsError;
+use crate::runtime::admin::AdminOptions;
 use crate::runtime::http::Access;
 use crate::runtime::tls::Certificate;
 
@@ -29,7 +30,9 @@ pub struct ServerOptions {
     pub http: Option<SocketAddr>,
     /// The same with TLS, and by which certificate.
     pub https: Option<(SocketAddr, Certificate)>,
-    /// What they may cost.
+    /// Health, metrics and the console, without TLS.
+    pub admin: Option<AdminOptions>,
+    /// What clients of the AWS API may cost.
     pub http_limits: Limits,
     /// Who may ask for what there.
     pub access: Access,
@@ -46,7 +49,7 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// The defaults for a data dir; without HTTP.
+    /// The defaults for a data dir; without HTTP and the admin port.
     #[must_use]
     pub fn new(data_dir: PathBuf, cpus: Vec<usize>) -> ServerOptions {
         ServerOptions {
@@ -55,6 +58,7 @@ impl ServerOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 4570)),
             http: None,
             https: None,
+            admin: None,
             http_limits: Limits::default(),
             access: Access::default(),
             journal_file_bytes: JOURNAL_FILE_BYTES,

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::base::clock::Now;
 use crate::base::ids::Seq;
@@ -10,6 +11,7 @@ use crate::base::limits::CATCH_UP_READ_BYTES;
 use crate::disk::dma::{Chunk, DirectFile, WriteSync};
 use crate::fanout::{ReadBatches, ReadJob};
 use crate::log::reader::{Selection, Wanted, select};
+use crate::metrics::{Counter, Histogram};
 use crate::reactor::{self, QueueId};
 use crate::runtime::state::CoreState;
 use crate::service::reads::ReadFailure;
@@ -40,18 +42,23 @@ pub fn start_read(job: ReadJob) {
 }
 
 async fn run(state: Rc<CoreState>, job: ReadJob) {
-    let outcome = read(job.place, &job.wanted).await;
+    let (started, mut bytes) = (Instant::now(), 0);
+    let outcome = read(job.place, &job.wanted, &mut bytes).await;
     let now = Now::read();
     let mut domain = state.domain.borrow_mut();
+    let micros = now.mono.duration_since(started).as_micros() as u64;
+    domain.core.metrics.record(Histogram::CatchUpMicros, micros);
+    domain.core.metrics.add(Counter::CatchUpBytes, bytes);
     state.reads_running.set(state.reads_running.get() - 1);
     domain.core.read_done(now, job.slot, job.purpose, outcome);
     state.finish_turn(&mut domain, now);
 }
 
-/// Reads until something wanted is found or the segment ends.
+/// Reads until something wanted is found or the segment ends. Counts `bytes` that were read.
 async fn read(
     place: SegmentRead,
     wanted: &Wanted,
+    bytes: &mut u64,
 ) -> Result<Result<ReadBatches, Seq>, ReadFailure> {
     let why = |error: io::Error| ReadFailure::Damaged(format!("{}: {error}", place.path.display()));
     let file = match DirectFile::open(&place.path, WriteSync::None).await {
@@ -60,7 +67,7 @@ async fn read(
         }
         other => other.map_err(why)?,
     };
-    let outcome = read_file(&file, place.clone(), wanted).await;
+    let outcome = read_file(&file, place.clone(), wanted, bytes).await;
     file.close().await.map_err(why)?;
     outcome.map_err(ReadFailure::Damaged)
 }
@@ -69,12 +76,14 @@ async fn read_file(
     file: &DirectFile,
     mut place: SegmentRead,
     wanted: &Wanted,
+    bytes_read: &mut u64,
 ) -> Result<Result<ReadBatches, Seq>, String> {
     let name = place.path.display().to_string();
     let mut bytes = CATCH_UP_READ_BYTES;
     while place.offset < place.end_offset {
         let (offset, len, lead) = place.aligned(bytes);
         let buffer = file.read(offset, len).await.map_err(|e| format!("{name}: {e}"))?;
+        *bytes_read += buffer.len() as u64;
         let end = buffer.len().min((place.end_offset - offset) as usize);
         if end <= lead {
             return Err(format!("{name}: ends at {}, before its records do", offset + end as u64));

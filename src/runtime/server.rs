@@ -20,10 +20,11 @@ use crate::log::identity::Identity;
 use crate::log::progress::Progress;
 use crate::log::recovery::{Losses, RecoveryStats};
 use crate::mesh::{self, Endpoint};
-use crate::metrics::{Counter, Histogram};
+use crate::metrics::{Counter, Histogram, Metric};
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
 use crate::reactor::{self, QueueId, Settings};
+use crate::runtime::admin::{Admin, AdminStart, listen_admin};
 use crate::runtime::boot::{Booted, boot};
 use crate::runtime::commit::{Ring, commit};
 use crate::runtime::http::{Http, HttpPorts, HttpStart};
@@ -39,6 +40,7 @@ use crate::service::{Core, CoreSpec, Envelope};
 pub struct Server {
     address: SocketAddr,
     http: HttpPorts,
+    admin: Option<SocketAddr>,
     report: StartReport,
     shared: Arc<Shared>,
     bells: Vec<StopBell>,
@@ -67,6 +69,8 @@ struct CoreStart {
     spec: CoreSpec,
     listener: Listener,
     http: HttpStart,
+    /// On core 0, if at all.
+    admin: Option<AdminStart>,
     mesh: Endpoint<Envelope>,
     bell: StopBell,
     shared: Arc<Shared>,
@@ -85,6 +89,8 @@ impl Server {
     ) -> Result<Server, StartError> {
         let (address, listeners) = http::listen(options.listen, options.cpus.len(), "--listen")?;
         let mut ports = HttpPorts::listen(&options)?;
+        let (admin, mut admin_start) =
+            options.admin.as_ref().map(listen_admin).transpose()?.unzip();
         let booted = boot(&options, progress)?;
         let Booted { lock, identity, store, catalog, recovered, cores } = booted;
         let report = StartReport {
@@ -111,6 +117,7 @@ impl Server {
                 spec,
                 listener,
                 http,
+                admin: admin_start.take(),
                 mesh,
                 bell,
                 shared: shared.clone(),
@@ -124,6 +131,7 @@ impl Server {
         let mut server = Server {
             address,
             http: ports,
+            admin,
             report,
             shared,
             bells,
@@ -172,6 +180,12 @@ impl Server {
     #[must_use]
     pub fn https_addr(&self) -> Option<SocketAddr> {
         self.http.https
+    }
+
+    /// Where the admin port is, if there is one.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     /// The self-signed certificate that clients of it have to trust, if it has one.
@@ -263,6 +277,9 @@ async fn serve(start: CoreStart) {
     let read_queue = reactor::queue(100);
     let behind_queue = reactor::queue(100);
     state.http.run_in(&state, commit_queue);
+    if let Some(admin) = &state.admin {
+        admin.run_in(&state, behind_queue);
+    }
     let gateway = gateway_host::end_turns(state.clone());
     reads::install(state.clone(), read_queue);
     let gateway = reactor::spawn_into(commit_queue, gateway);
@@ -336,25 +353,26 @@ fn log_metrics(state: &CoreState) {
     let core = state.mesh.core();
     let domain = state.domain.borrow();
     for counter in Counter::ALL {
-        let n = domain.core.metrics.counter(counter);
+        let n = domain.core.metrics.counter(*counter);
         tracing::debug!(%core, "{} {n}", counter.metric().name);
     }
     for histogram in Histogram::ALL {
-        let cell = domain.core.metrics.histogram(histogram);
+        let cell = domain.core.metrics.histogram(*histogram);
         let (p50, p99, max) = (cell.percentile(50.0), cell.percentile(99.0), cell.max());
-        let (name, n) = (histogram.metric().name, cell.count());
-        tracing::debug!(%core, "{name} n {n} p50 {p50} p99 {p99} max {max}");
+        let (Metric { name, unit, .. }, n) = (histogram.metric(), cell.count());
+        tracing::debug!(%core, "{name} n {n} p50 {p50} p99 {p99} max {max} {unit:?}");
     }
 }
 
 /// The state of a core, and the catalog on core 0.
 fn assemble(start: CoreStart) -> io::Result<(CoreState, Option<(FileStore, State)>)> {
-    let CoreStart { spec, listener, http, mesh, bell, shared, server, catalog, .. } = start;
+    let CoreStart { spec, listener, http, admin, mesh, bell, shared, server, catalog, .. } = start;
     let poller = Poller::new()?;
     poller.add(&listener, turn::LISTENER)?;
     poller.add(&mesh, turn::MESH)?;
     poller.add(&bell, turn::STOP)?;
     let http = Http::new(http, &poller, Now::read().mono)?;
+    let admin = admin.map(|start| Admin::new(start, &poller, Now::read())).transpose()?;
     let sessions = Sessions::new(spec.core, spec.cores, server);
     let exchange = Exchange::new(spec.core, spec.cores, &spec.iterator_key.derive("lists"));
     let data_dir = spec.data_dir.clone();
@@ -370,6 +388,8 @@ fn assemble(start: CoreStart) -> io::Result<(CoreState, Option<(FileStore, State
         open_segments_max: files / 4,
         sessions_max: files / 2,
         http,
+        admin,
+        questions: RefCell::default(),
         mesh,
         gateway_due: Notify::default(),
         commit_due: Notify::default(),

@@ -16,9 +16,11 @@ use crate::gateway::exchange::Exchange;
 use crate::mesh::Endpoint;
 use crate::native::Sessions;
 use crate::net::{Listener, Poller};
+use crate::runtime::admin::Admin;
 use crate::runtime::http::Http;
 use crate::runtime::notify::Notify;
 use crate::runtime::outbox::Outbox;
+use crate::runtime::questions::Questions;
 use crate::security::Credentials;
 use crate::service::{ControlRequest, Core, Envelope};
 
@@ -33,6 +35,10 @@ pub struct CoreState {
     pub listener: RefCell<Option<Listener>>,
     /// Its HTTP connections.
     pub http: Http,
+    /// The admin port, on core 0, if there is one.
+    pub admin: Option<Admin>,
+    /// Questions to all cores that are not answered in full.
+    pub questions: RefCell<Questions>,
     /// Its end of the mesh.
     pub mesh: Endpoint<Envelope>,
     /// Something is staged, or room in the ring was made.
@@ -236,6 +242,13 @@ impl CoreState {
     pub fn fail(&self, reason: &str) {
         self.domain.borrow_mut().core.log.fail(reason.to_owned());
         self.shared.fail(reason);
+    }
+
+    /// Ends the connections of the admin port.
+    pub fn abort_admin(&self) {
+        if let Some(admin) = &self.admin {
+            admin.abort();
+        }
     }
 
     /// Whether the stop has begun.

@@ -11,12 +11,16 @@ use crate::base::clock::Now;
 use crate::base::ids::CoreId;
 use crate::disk::blocking as files;
 use crate::disk::dma::blocking;
+use crate::metrics::{CoreMetrics, Counter, Histogram};
 use crate::reactor;
 use crate::runtime::state::{CoreState, Domain, Phase};
 use crate::service::{Message, Outgoing};
 
 /// Long polls and quotas are looked at this often.
 const TICK: Duration = Duration::from_millis(25);
+/// A tick that comes later than this was stalled. Write-behind shares the tick's queue and takes
+/// milliseconds at most.
+const STALL: Duration = Duration::from_millis(10);
 /// Loads are reported, and streams looked after, this often.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 /// Expired segments are looked for this often.
@@ -30,10 +34,12 @@ pub async fn tick(state: Rc<CoreState>) {
     let mut upkeep_due = Instant::now() + UPKEEP_EVERY;
     let mut drain_until = None;
     while state.phase.get() < Phase::Done {
+        let due = Instant::now() + TICK;
         reactor::sleep(TICK).await;
         let now = Now::read();
         {
             let mut domain = state.domain.borrow_mut();
+            count_delay(&mut domain.core.metrics, now.mono.saturating_duration_since(due));
             domain.core.tick(now);
             if now.mono >= upkeep_due {
                 upkeep_due = now.mono + UPKEEP_EVERY;
@@ -47,9 +53,18 @@ pub async fn tick(state: Rc<CoreState>) {
             remove_expired(&state, now).await;
         }
         state.listen_again();
+        if let Some(admin) = &state.admin {
+            admin.tick(&state.poller.borrow(), now.mono);
+        }
         state.http.tick(&state.poller.borrow(), now.mono, &state.shared.credentials());
         advance_stop(&state, now, &mut drain_until);
     }
+}
+
+/// How late a tick came is how long the core was kept from it: by one long turn or by many.
+fn count_delay(metrics: &mut CoreMetrics, late: Duration) {
+    metrics.record(Histogram::TickDelayMicros, late.as_micros() as u64);
+    metrics.add(Counter::ReactorStalls, u64::from(late > STALL));
 }
 
 /// Tells core 0 what on-demand shards here have taken in, and core 0 that it is time to look at
@@ -80,6 +95,7 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
     if state.has_failed() {
         // What is not durable stays unacknowledged; the journal keeps what is.
         state.http.abort();
+        state.abort_admin();
         state.phase.set(Phase::Done);
         state.bell.ring();
         state.commit_due.notify();
@@ -126,6 +142,7 @@ fn advance_stop(state: &CoreState, now: Now, drain_until: &mut Option<Instant>) 
             let all = state.shared.drained.load(Ordering::Acquire) == state.mesh.cores();
             if drained && all && !state.mesh.has_mail() {
                 *drain_until = None;
+                state.abort_admin();
                 state.phase.set(Phase::Flushing);
                 state.commit_due.notify();
                 state.behind_due.notify();

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use crate::base::clock::Now;
-use crate::base::ids::CoreId;
+use crate::base::ids::{CoreId, ShardKey};
 use crate::base::limits::CATCH_UP_READS_MAX;
 use crate::metrics::Counter;
 use crate::net::{Listener, Ready, Streams, Token};
+use crate::runtime::admin::ADMIN;
 use crate::runtime::http::{HTTP, HTTPS};
 use crate::runtime::reads::start_read;
 use crate::runtime::state::{CoreState, Domain, Phase};
@@ -62,6 +63,11 @@ impl CoreState {
             MESH => self.receive_mail(domain, now),
             STOP => self.bell.hear(),
             HTTP | HTTPS => self.http.accept(&self.poller.borrow(), event.token),
+            ADMIN => {
+                if let Some(admin) = &self.admin {
+                    admin.accept(self);
+                }
+            }
             // Its task runs right behind this turn.
             token if Streams::owns(token) => self.http.streams().ready(event),
             _ => {
@@ -155,12 +161,9 @@ impl CoreState {
                 }
             }
             Message::Put { session, correlation, part, shard, batch } => {
-                let waiter = PutWaiter::forwarded(session, correlation, part, batch.len());
-                if self.phase.get() >= Phase::Flushing {
-                    core.refuse_put(waiter, shard, &batch);
-                } else {
-                    core.put_or_park(now, waiter, shard, batch);
-                }
+                let bytes = batch.len();
+                let waiter = PutWaiter::forwarded(session, correlation, part, bytes, now.mono);
+                self.take_put(core, now, waiter, shard, batch);
             }
             Message::PutDone { session, correlation, part, run, message, bytes } => {
                 core.forwarded_done(bytes);
@@ -197,6 +200,12 @@ impl CoreState {
                 self.control_due.notify();
             }
             Message::Loads { core, loads } => self.loads.borrow_mut().push((core, loads)),
+            Message::Ask { from, ticket, question } => {
+                self.answer(core, sessions, now, (from, ticket, &question));
+            }
+            Message::Told { ticket, core, report } => {
+                self.questions.borrow_mut().told(ticket, core, report);
+            }
             Message::ShardStats { session, correlation, stream, after } => {
                 let counts = ShardCounts::page(core.shard_stats(now, stream), after);
                 sessions.shard_stats(session, correlation, &counts);
@@ -208,6 +217,15 @@ impl CoreState {
                     self.control_due.notify();
                 }
             }
+        }
+    }
+
+    /// Records that came in on another core.
+    fn take_put(&self, core: &mut Core, now: Now, waiter: PutWaiter, to: ShardKey, batch: Vec<u8>) {
+        if self.phase.get() >= Phase::Flushing {
+            core.refuse_put(waiter, to, &batch);
+        } else {
+            core.put_or_park(now, waiter, to, batch);
         }
     }
 

@@ -14,6 +14,8 @@ pub enum Protocol {
     Http,
     /// The AWS API over TLS.
     Https,
+    /// Health, metrics and the console.
+    Admin,
 }
 
 impl Protocol {
@@ -23,6 +25,7 @@ impl Protocol {
             Protocol::Native => "--listen",
             Protocol::Http => "--http",
             Protocol::Https => "--https",
+            Protocol::Admin => "--admin",
         }
     }
 }
@@ -33,6 +36,7 @@ impl fmt::Display for Protocol {
             Protocol::Native => "native protocol",
             Protocol::Http => "AWS API (http)",
             Protocol::Https => "AWS API (https)",
+            Protocol::Admin => "admin port",
         })
     }
 }
@@ -61,7 +65,9 @@ pub fn exposure(listen: &[Listener], auth: AuthMode, insecure: bool) -> Result<(
         let mut local = *address;
         local.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { LOOPBACK_6.into() });
         let remedy = match protocol {
-            Protocol::Native => "it has no authentication yet, so keep it on this machine",
+            Protocol::Native | Protocol::Admin => {
+                "it has no authentication yet, so keep it on this machine"
+            }
             Protocol::Http | Protocol::Https => {
                 "demand signatures (--auth sigv4 --credentials FILE) or keep it on this machine"
             }
@@ -73,7 +79,8 @@ pub fn exposure(listen: &[Listener], auth: AuthMode, insecure: bool) -> Result<(
 
 /// Whether strangers can reach it and nothing asks who they are.
 fn is_open(listener: &Listener, auth: AuthMode) -> bool {
-    let asks = auth == AuthMode::SigV4 && listener.protocol != Protocol::Native;
+    let asks =
+        auth == AuthMode::SigV4 && matches!(listener.protocol, Protocol::Http | Protocol::Https);
     // `::ffff:127.0.0.1` is loopback, too.
     !asks && !listener.address.ip().to_canonical().is_loopback()
 }
@@ -88,7 +95,7 @@ mod tests {
         Listener { protocol, address: address.parse().unwrap() }
     }
 
-    const ALL: [Protocol; 3] = [Protocol::Native, Protocol::Http, Protocol::Https];
+    const ALL: [Protocol; 4] = [Protocol::Native, Protocol::Http, Protocol::Https, Protocol::Admin];
 
     #[test]
     fn loopback_needs_no_authentication() {
@@ -111,11 +118,12 @@ mod tests {
     }
 
     #[test]
-    fn signatures_open_the_aws_api_but_not_the_native_protocol() {
+    fn signatures_open_the_aws_api_only() {
         let listen = ALL.map(|protocol| listener(protocol, "0.0.0.0:7"));
-        assert_eq!(exposure(&listen[1..], AuthMode::SigV4, false), Ok(()));
+        assert_eq!(exposure(&listen[1..3], AuthMode::SigV4, false), Ok(()));
         let text = exposure(&listen, AuthMode::SigV4, false).unwrap_err();
         assert!(text.contains("--listen 0.0.0.0:7: native protocol"), "{text}");
+        assert!(text.contains("--admin 0.0.0.0:7: admin port"), "{text}");
         assert!(!text.contains("--http"), "{text}");
     }
 

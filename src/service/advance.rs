@@ -1,5 +1,7 @@
 //! The one place where durability has consequences: acknowledgements, tail, subscriptions, gets.
 
+use std::time::Instant;
+
 use crate::base::clock::Now;
 use crate::base::error::ErrorCode;
 use crate::base::ids::{Millis, ShardNumber};
@@ -32,6 +34,13 @@ impl Core {
         }
     }
 
+    /// When the first put of the commit that is being written came to this core; `None` for a
+    /// checkpoint.
+    #[must_use]
+    pub fn commit_since(&self) -> Option<Instant> {
+        self.in_flight_waiters.first().map(|waiter| waiter.since)
+    }
+
     /// How far the segments of every shard have come.
     #[must_use]
     pub fn checkpoint(&self) -> Vec<CheckpointEntry> {
@@ -54,6 +63,7 @@ impl Core {
         self.metrics.add(Counter::Commits, 1);
         self.metrics.add(Counter::CommitBytes, buffer.len() as u64);
         self.metrics.record(Histogram::CommitBatches, batches.len() as u64);
+        self.metrics.record(Histogram::CommitWriteBytes, buffer.len() as u64);
         let generation = self.log.generation();
         let mut waiters = std::mem::take(&mut self.in_flight_waiters);
         debug_assert!(batches.is_empty() || waiters.len() == batches.len());
@@ -79,10 +89,14 @@ impl Core {
                 buffer: buffer.clone(),
                 offset: batch.offset,
                 bytes: batch.bytes,
+                since: waiter.since,
             };
             shard.durable(in_memory, generation);
             if self.dirty.last() != Some(&batch.slot) {
                 self.dirty.push(batch.slot);
+            }
+            if waiter.session.is_some() {
+                self.metrics.record(Histogram::PutMicros, waiter.waited_us(now));
             }
             self.put_done(waiter, run, String::new());
         }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::base::clock::Now;
 use crate::base::error::ApiError;
@@ -70,6 +71,8 @@ pub struct PutWaiter {
     /// Bytes that the core of the connection counts as on their way until it hears; 0 where the
     /// shard is at home on that core.
     pub forwarded: u32,
+    /// When the put came to this core, for its latency.
+    pub since: Instant,
 }
 
 /// A part of a put that waits for room.

@@ -9,7 +9,7 @@ use crate::base::limits::{CATCH_UP_READ_BYTES, LONG_POLL_MS_MAX, READ_BYTES_MAX}
 use crate::fanout::{Effect, GetRequest, ReadBatches, ReadJob, ReadPurpose, chunk_of};
 use crate::log::reader::Wanted;
 use crate::log::staging::ShardSlot;
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Histogram};
 use crate::service::core::Core;
 use crate::shard::ReadSource;
 
@@ -46,7 +46,10 @@ impl Core {
             )));
         }
         let shard = self.shard_mut(slot).expect("an open slot has its shard");
-        shard.admit_get(now)?;
+        if let Err(error) = shard.admit_get(now) {
+            self.metrics.add(Counter::ReadThrottles, 1);
+            return Err(error);
+        }
         let marks = shard.watermarks();
         if from > marks.durable {
             return Err(ApiError::invalid("Invalid ShardIterator.".to_owned()));
@@ -140,7 +143,14 @@ impl Core {
         let mark = self.effects.mark();
         let shard = self.shard(request.slot).expect("a waiting get has its shard");
         let behind_ms = shard.behind_ms(request.from, Millis(0));
+        self.metrics.record(Histogram::IteratorAgeMicros, 0);
         self.answer_get(request, mark, behind_ms, request.from, request.from, now);
+    }
+
+    /// `arrival`: of the last record that a get returns.
+    fn count_age(&mut self, now: Now, arrival: Millis) {
+        let age_ms = now.wall.since(arrival);
+        self.metrics.record(Histogram::IteratorAgeMicros, age_ms.saturating_mul(1000));
     }
 
     /// Answers from memory; `Err(seq)` if everything up to `seq` has expired.
@@ -174,6 +184,7 @@ impl Core {
         let first = first.ok_or(next)?;
         let behind_ms = shard.behind_ms(next, arrival);
         self.metrics.add(Counter::TailHits, 1);
+        self.count_age(now, arrival);
         self.answer_get(request, mark, behind_ms, first, next, now);
         Ok(())
     }
@@ -191,6 +202,7 @@ impl Core {
                 self.effects.chunks.push(read.chunk);
                 let shard = self.shard(request.slot).expect("just checked");
                 let behind_ms = shard.behind_ms(read.next, read.arrival);
+                self.count_age(now, read.arrival);
                 self.answer_get(&request, mark, behind_ms, read.first, read.next, now);
             }
             Ok(_) => self.serve_get(request, now),
@@ -224,6 +236,7 @@ impl Core {
             Some(_) => None,
         };
         let children = children.unwrap_or_default();
+        self.metrics.add(Counter::Gets, 1);
         self.metrics.add(Counter::RecordsOut, end.since(first));
         self.metrics.add(Counter::BytesOut, bytes as u64);
         let (session, correlation) = (request.session, request.correlation);

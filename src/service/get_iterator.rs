@@ -8,6 +8,7 @@ use crate::base::stream::Position;
 use crate::fanout::{Effect, ReadJob, ReadPurpose, SeekRequest};
 use crate::log::reader::Wanted;
 use crate::log::staging::ShardSlot;
+use crate::metrics::Counter;
 use crate::security::iterator::{ITERATOR_BYTES, IteratorClaims};
 use crate::service::core::Core;
 use crate::shard::Shard;
@@ -31,7 +32,11 @@ impl Core {
         position: Position,
     ) -> Result<(), ApiError> {
         let slot = self.slot(key)?;
-        self.shard_mut(slot).expect("an open slot has its shard").admit_iterator(now)?;
+        let shard = self.shard_mut(slot).expect("an open slot has its shard");
+        if let Err(error) = shard.admit_iterator(now) {
+            self.metrics.add(Counter::ReadThrottles, 1);
+            return Err(error);
+        }
         let seek = SeekRequest { session, correlation, slot, subscribe: None };
         match self.find_position(now, slot, position, seek)? {
             Found::At(seq) => {

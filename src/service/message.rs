@@ -9,6 +9,7 @@ use crate::catalog::View;
 use crate::fanout::NewSubscription;
 use crate::net::Socket;
 use crate::security::iterator::IteratorClaims;
+use crate::service::report::{Question, Report};
 use crate::wire::account::AccountDescription;
 use crate::wire::alter::StreamChange;
 use crate::wire::consumers::ConsumerDescription;
@@ -142,6 +143,24 @@ pub enum Message {
         stream: StreamUuid,
         /// Behind this shard; `None` from the first.
         after: Option<ShardNumber>,
+    },
+    /// Somebody on another core, such as the admin port, wants to know something.
+    Ask {
+        /// Who.
+        from: CoreId,
+        /// Comes back with the answer.
+        ticket: u64,
+        /// What.
+        question: Question,
+    },
+    /// The answer to such a question.
+    Told {
+        /// Of the question.
+        ticket: u64,
+        /// Who answers.
+        core: CoreId,
+        /// What it has to say.
+        report: Report,
     },
     /// The disk has failed under the catalog: nobody knows whether its last change is there. No
     /// core acknowledges any more what that change may have excluded.

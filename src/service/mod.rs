@@ -13,7 +13,9 @@ mod pending;
 pub mod put_records;
 mod rates;
 pub mod reads;
+pub mod report;
 pub mod reshard;
+mod sample;
 pub mod split;
 pub mod stats;
 pub mod subscribe;
@@ -25,6 +27,7 @@ pub use message::{
     ControlAnswer, ControlOperation, ControlOutcome, ControlRequest, Envelope, Message, Outgoing,
     ShardOperation, ShardRequest,
 };
+pub use report::{HotShard, Question, Report, StreamLoad};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Put: route, admit, sequence, stage. The answer follows when the records are durable.
 
+use std::time::Instant;
+
 use crate::base::clock::Now;
 use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{CoreId, Millis, SessionId, ShardKey, ShardNumber, StreamUuid};
@@ -8,7 +10,7 @@ use crate::base::stream::{Distribution, Durability};
 use crate::catalog::StreamView;
 use crate::fanout::Effect;
 use crate::log::staging::Full;
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Histogram};
 use crate::record::BatchView;
 use crate::service::core::{Core, ParkedPut, PutWaiter};
 use crate::service::held::HeldPut;
@@ -68,7 +70,8 @@ impl Core {
         match route_put(view, request)? {
             Route::One(shard) => {
                 let target = Target::of(view, shard);
-                self.send_put(now, PutWaiter::new(session, correlation, None), target, batch);
+                let waiter = PutWaiter::new(session, correlation, None, now.mono);
+                self.send_put(now, waiter, target, batch);
             }
             route => {
                 if self.pending.contains(session, correlation) {
@@ -84,7 +87,7 @@ impl Core {
                 };
                 self.pending.start(session, correlation, parts.len(), part_of);
                 for (part, (shard, batch)) in (0..).zip(parts) {
-                    let waiter = PutWaiter::new(session, correlation, Some(part));
+                    let waiter = PutWaiter::new(session, correlation, Some(part), now.mono);
                     self.send_owned_put(now, waiter, Target::of(&view, shard), batch);
                 }
             }
@@ -163,7 +166,9 @@ impl Core {
             let (shard, _) = parts.remove(0);
             return self.send_owned_put(now, waiter, Target::of(stream, shard), batch);
         }
-        let PutWaiter { session: Some(session), correlation, part, .. } = waiter else { return };
+        let PutWaiter { session: Some(session), correlation, part, since, .. } = waiter else {
+            return;
+        };
         let numbers = match part {
             Some(part) => self.pending.divide(session, correlation, part, parts.len(), &part_of),
             None if self.pending.contains(session, correlation) => {
@@ -177,7 +182,7 @@ impl Core {
         };
         // Nobody waits any more for a put whose connection has gone; none of it was stored.
         for (part, (shard, batch)) in numbers.into_iter().flatten().zip(parts) {
-            let waiter = PutWaiter::new(session, correlation, Some(part));
+            let waiter = PutWaiter::new(session, correlation, Some(part), since);
             self.send_owned_put(now, waiter, Target::of(stream, shard), batch);
         }
     }
@@ -270,11 +275,12 @@ impl Core {
     fn stage(&mut self, now: Now, waiter: PutWaiter, key: ShardKey, batch: &BatchView<'_>) {
         let count = batch.header().count;
         if let Err(error) = self.try_stage(now, waiter, key, batch) {
-            let counter = match error.code {
-                ErrorCode::ProvisionedThroughputExceeded => Counter::PutThrottles,
-                _ => Counter::RefusedPuts,
-            };
-            self.metrics.add(counter, 1);
+            if error.code == ErrorCode::ProvisionedThroughputExceeded {
+                self.metrics.add(Counter::PutThrottles, 1);
+                self.metrics.add(Counter::ThrottledRecords, u64::from(count));
+            } else {
+                self.metrics.add(Counter::RefusedPuts, 1);
+            }
             let run =
                 PutRun { shard: key.number, count, outcome: Err(error.code), arrival: Millis(0) };
             self.put_done(waiter, run, error.message);
@@ -303,6 +309,8 @@ impl Core {
         self.unwritten_bytes += batch.bytes().len() as u64;
         self.metrics.add(Counter::RecordsIn, u64::from(count));
         self.metrics.add(Counter::BytesIn, u64::from(batch.quota_bytes()));
+        self.metrics.record(Histogram::PutBatchRecords, u64::from(count));
+        self.metrics.record(Histogram::PutBatchBytes, batch.bytes().len() as u64);
         let mut waits = waiter;
         if durability == Durability::Memory {
             let run = PutRun {
@@ -311,6 +319,7 @@ impl Core {
                 outcome: Ok(stamp.base),
                 arrival: stamp.arrival,
             };
+            self.metrics.record(Histogram::PutMicros, waiter.waited_us(now));
             self.put_done(waiter, run, String::new());
             waits.session = None;
         }
@@ -320,7 +329,7 @@ impl Core {
 
     /// Tells the core of the connection what became of a put or of a part of one.
     pub(super) fn put_done(&mut self, waiter: PutWaiter, run: PutRun, message: String) {
-        let PutWaiter { session: Some(session), correlation, part, forwarded } = waiter else {
+        let PutWaiter { session: Some(session), correlation, part, forwarded, .. } = waiter else {
             return;
         };
         if session.core == self.me {
@@ -361,10 +370,15 @@ impl Core {
 }
 
 impl PutWaiter {
-    /// A connection's request, or a part of it.
+    /// A connection's request, or a part of it, which came at `since`.
     #[must_use]
-    pub fn new(session: SessionId, correlation: u64, part: Option<u16>) -> PutWaiter {
-        PutWaiter { session: Some(session), correlation, part, forwarded: 0 }
+    pub fn new(
+        session: SessionId,
+        correlation: u64,
+        part: Option<u16>,
+        since: Instant,
+    ) -> PutWaiter {
+        PutWaiter { session: Some(session), correlation, part, forwarded: 0, since }
     }
 
     /// The same, where a batch of so many bytes came from the core of the connection.
@@ -374,9 +388,15 @@ impl PutWaiter {
         correlation: u64,
         part: Option<u16>,
         bytes: usize,
+        since: Instant,
     ) -> PutWaiter {
         let forwarded = u32::try_from(bytes).expect("lengths of batches are 32 bits");
-        PutWaiter { forwarded, ..PutWaiter::new(session, correlation, part) }
+        PutWaiter { forwarded, ..PutWaiter::new(session, correlation, part, since) }
+    }
+
+    /// For how long the put has been on this core.
+    pub(super) fn waited_us(&self, now: Now) -> u64 {
+        now.mono.saturating_duration_since(self.since).as_micros() as u64
     }
 }
 

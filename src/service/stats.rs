@@ -3,9 +3,50 @@
 
 use crate::base::clock::Now;
 use crate::base::ids::StreamUuid;
-use crate::base::stream::{ShardLoad, StreamMode};
+use crate::base::stream::{ShardLimits, ShardLoad, StreamMode};
+use crate::fanout::SubscriptionStats;
 use crate::service::core::Core;
+use crate::service::report::{HotShard, StreamLoad};
 use crate::wire::shards::ShardStats;
+
+/// Above it a shard is hot.
+const HOT_PERCENT: u64 = 50;
+
+/// How much of what a shard admits comes in, in per cent: of bytes or of records, whichever is
+/// more. `None` without limits.
+#[must_use]
+pub fn load_percent(stats: &ShardStats, limits: &ShardLimits) -> Option<u64> {
+    let part = |rate: u64, limit: u64| rate.saturating_mul(100).checked_div(limit);
+    let bytes = part(stats.in_bytes_per_s, limits.in_bytes);
+    bytes.max(part(stats.in_records_per_s, limits.in_records))
+}
+
+impl StreamLoad {
+    /// Adds what another core says of the stream.
+    pub fn merge(&mut self, other: &StreamLoad) {
+        let (mine, theirs) = (&mut self.sum, &other.sum);
+        self.records += other.records;
+        mine.bytes += theirs.bytes;
+        mine.in_bytes_per_s += theirs.in_bytes_per_s;
+        mine.in_records_per_s += theirs.in_records_per_s;
+        mine.throttled += theirs.throttled;
+        mine.subscriptions += theirs.subscriptions;
+        self.hot.extend(&other.hot);
+    }
+
+    fn add(&mut self, shard: &ShardStats, limits: &ShardLimits) {
+        self.records += shard.end.0.saturating_sub(shard.trim.0);
+        self.sum.bytes += shard.bytes;
+        self.sum.in_bytes_per_s += shard.in_bytes_per_s;
+        self.sum.in_records_per_s += shard.in_records_per_s;
+        self.sum.throttled += shard.throttled;
+        self.sum.subscriptions += shard.subscriptions;
+        if let Some(percent) = load_percent(shard, limits).filter(|load| *load > HOT_PERCENT) {
+            let ShardStats { number, in_bytes_per_s, in_records_per_s, .. } = *shard;
+            self.hot.push(HotShard { shard: number, percent, in_bytes_per_s, in_records_per_s });
+        }
+    }
+}
 
 impl Core {
     /// What the shards of a stream at home here have counted.
@@ -20,6 +61,33 @@ impl Core {
             all.push(ShardStats { subscriptions, ..shard.stats(now) });
         }
         all
+    }
+
+    /// All streams with shards at home here, at a glance.
+    #[must_use]
+    pub fn stream_loads(&mut self, now: Now) -> Vec<StreamLoad> {
+        let view = self.view.clone();
+        let mut loads = Vec::new();
+        for stream in view.streams() {
+            let stats = self.shard_stats(now, stream.uuid);
+            if stats.is_empty() {
+                continue;
+            }
+            let mut load = StreamLoad::of(stream.uuid);
+            stats.iter().for_each(|shard| load.add(shard, &stream.options.limits));
+            loads.push(load);
+        }
+        loads
+    }
+
+    /// How the subscriptions to the shards of a stream at home here are doing.
+    #[must_use]
+    pub fn subscription_stats(&self, stream: StreamUuid) -> Vec<SubscriptionStats> {
+        let Some(view) = self.view.by_uuid(stream) else { return Vec::new() };
+        let shown = view.shown().shards_at(self.me);
+        let slots = shown.filter_map(|shard| self.slot(view.key(shard.number)).ok());
+        let open = slots.filter_map(|slot| Some((slot, self.shard(slot)?)));
+        open.flat_map(|(slot, shard)| self.subscriptions.stats(slot, shard)).collect()
     }
 
     /// What the shards of on-demand streams at home here have taken in since the last call: those

@@ -5,8 +5,9 @@ use crate::base::error::{ApiError, ErrorCode};
 use crate::base::ids::{Seq, SessionId, ShardKey, StreamUuid};
 use crate::base::limits::NAME_BYTES_MAX;
 use crate::base::stream::Position;
-use crate::fanout::{Effect, NewSubscription, Opening, SeekRequest};
+use crate::fanout::{Effect, HeldUp, NewSubscription, Opening, SeekRequest};
 use crate::log::staging::ShardSlot;
+use crate::metrics::Counter;
 use crate::service::core::Core;
 use crate::service::get_iterator::Found;
 
@@ -100,6 +101,7 @@ impl Core {
         self.effects.list.push(Effect::Subscribed { session, correlation, start });
         let opening = Opening { session, slot, start, new };
         self.subscriptions.open(opening, shard, now, &mut self.effects);
+        self.metrics.add(Counter::SubscriptionsOpened, 1);
         self.dirty.push(slot);
     }
 
@@ -163,6 +165,14 @@ impl Core {
         self.unpark(now);
         self.pump_dirty(now);
         self.report_drained();
+        self.count_held_up();
+    }
+
+    fn count_held_up(&mut self) {
+        let HeldUp { credit, quota, tail_misses } = std::mem::take(&mut self.effects.held_up);
+        self.metrics.add(Counter::CreditStalls, credit);
+        self.metrics.add(Counter::PushThrottles, quota);
+        self.metrics.add(Counter::TailMisses, tail_misses);
     }
 
     /// The regular look at what waits for time: long polls, and quotas that fill up again.

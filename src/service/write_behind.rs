@@ -205,6 +205,7 @@ impl Core {
         for shard in self.shards.iter_mut().flatten() {
             while let Some(base) = shard.expire_segment(now.wall) {
                 files.extend(shard.segments.files(base));
+                self.metrics.add(Counter::SegmentsDeleted, 1);
             }
         }
         files

@@ -47,7 +47,8 @@ fn stage(shard: &mut Shard, count: u32, bytes: usize) -> MemoryBatch {
     let whole = buffer.bytes().len();
     let (base, arrival) = (stamp.base, stamp.arrival);
     let bytes = bytes as u32;
-    MemoryBatch { base, count, arrival, buffer: buffer.freeze(whole), offset: 0, bytes }
+    let (buffer, since) = (buffer.freeze(whole), Instant::now());
+    MemoryBatch { base, count, arrival, buffer, offset: 0, bytes, since }
 }
 
 fn stage_durable(shard: &mut Shard, count: u32, generation: u64) {

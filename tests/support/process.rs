@@ -109,6 +109,9 @@ impl Setup {
         if !self.args.iter().any(|arg| arg == "--http") {
             command.args(["--http", "127.0.0.1:0"]);
         }
+        if !self.args.iter().any(|arg| arg == "--admin") {
+            command.args(["--admin", "off"]);
+        }
         command.args(&self.args);
         command
     }
@@ -295,6 +298,14 @@ impl Server {
             line.split_whitespace().nth(1).map(str::to_owned)
         };
         (of("  http "), of("  https "))
+    }
+
+    /// Where its admin port is.
+    #[allow(dead_code, reason = "for the tests of the admin port")]
+    pub fn admin_addr(&self) -> String {
+        let line = self.wait_line("  admin ");
+        let url = line.split_whitespace().nth(1).expect("an address");
+        url.trim_start_matches("http://").trim_end_matches('/').to_owned()
     }
 
     /// What recovery said.

@@ -88,6 +88,12 @@ impl<H: Handler> Front<H> {
         self.0.entries.borrow().len() - self.0.free.borrow().len()
     }
 
+    /// Memory of requests' bodies in use, in bytes.
+    #[must_use]
+    pub fn bodies_bytes(&self) -> usize {
+        self.0.bodies.memory.held()
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -40,6 +40,11 @@ impl Memory {
         self.0.permits.total()
     }
 
+    /// Bytes that are held.
+    pub(super) fn held(&self) -> usize {
+        self.0.permits.held()
+    }
+
     /// Memory of `bytes` at once, if there is some and nobody waits for it.
     pub(super) fn try_take(&self, bytes: usize) -> Option<Held> {
         if !self.0.waiting.borrow().is_empty() {

@@ -1,5 +1,6 @@
 //! What AWS's model says: every operation, and the shape of its input, as constant tables.
 
+mod class;
 mod inputs;
 mod pattern;
 mod shape;

@@ -44,6 +44,7 @@ impl Batches {
             buffer: buffer.freeze(whole),
             offset: offset as u32,
             bytes: bytes as u32,
+            since: std::time::Instant::now(),
         });
     }
 

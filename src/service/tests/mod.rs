@@ -92,7 +92,8 @@ impl World {
     fn try_put(&mut self, correlation: u64, records: u32, data: usize) -> Result<(), Full> {
         let bytes = batch(records, data);
         let view = BatchView::check_client(&bytes).unwrap();
-        self.core.put(self.now, PutWaiter::new(ME, correlation, None), KEY, &view)
+        let waiter = PutWaiter::new(ME, correlation, None, self.now.mono);
+        self.core.put(self.now, waiter, KEY, &view)
     }
 
     fn put(&mut self, correlation: u64, records: u32) {
@@ -269,7 +270,7 @@ fn a_put_without_room_waits_and_parked_ones_keep_their_order() {
     w.try_put(1, 1, COMMIT_BYTES_MAX - KIB).unwrap();
     assert_eq!(w.try_put(2, 1, 2 * KIB), Err(Full), "the commit has no room");
     let park = |w: &mut World, correlation, data| {
-        let waiter = PutWaiter::new(ME, correlation, None);
+        let waiter = PutWaiter::new(ME, correlation, None, w.now.mono);
         w.core.put_or_park(w.now, waiter, KEY, batch(1, data));
     };
     park(&mut w, 3, 2 * KIB);
@@ -490,7 +491,7 @@ fn a_steady_load_never_fills_the_ring_while_write_behind_keeps_up() {
     let view = BatchView::check_client(&bytes).unwrap();
     for turn in 0..2000 {
         for number in [0, 1].map(ShardNumber) {
-            let waiter = PutWaiter::new(ME, turn, None);
+            let waiter = PutWaiter::new(ME, turn, None, w.now.mono);
             w.core.put(w.now, waiter, ShardKey { number, ..KEY }, &view).unwrap();
         }
         w.commit();
@@ -573,7 +574,7 @@ fn many_shards_with_less_than_a_piece_each_are_written_before_puts_wait_for_them
         }
         assert!(w.core.next_work(w.now, 0, false).is_none(), "{shard} has less than a piece");
         let key = ShardKey { number: shard, ..KEY };
-        w.core.put(w.now, PutWaiter::new(ME, 1, None), key, &view).unwrap();
+        w.core.put(w.now, PutWaiter::new(ME, 1, None, w.now.mono), key, &view).unwrap();
         w.commit();
     }
     assert!(w.core.is_behind());

@@ -125,7 +125,10 @@ impl Cores {
         let core = &mut self.cores[usize::from(to)];
         match message {
             Message::Put { session, correlation, part, shard, batch } => {
-                let waiter = PutWaiter::forwarded(session, correlation, part, batch.len());
+                let waiter = {
+                    let (bytes, since) = (batch.len(), self.now.mono);
+                    PutWaiter::forwarded(session, correlation, part, bytes, since)
+                };
                 core.put_or_park(self.now, waiter, shard, batch);
             }
             Message::PutDone { session, correlation, part, run, message, bytes } => {

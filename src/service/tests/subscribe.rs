@@ -9,7 +9,7 @@ fn filled(options: StreamOptions) -> World {
         let bytes = batch(3, 20);
         let view = BatchView::check_client(&bytes).unwrap();
         let key = ShardKey { stream: UUID, number: ShardNumber(shard) };
-        w.core.put(w.now, PutWaiter::new(ME, 1, None), key, &view).unwrap();
+        w.core.put(w.now, PutWaiter::new(ME, 1, None, w.now.mono), key, &view).unwrap();
     }
     w.commit();
     w.write_behind();
