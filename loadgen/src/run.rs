@@ -12,6 +12,7 @@ use crate::load::{Load, Tally, Window};
 use crate::outcome::Outcome;
 use crate::poll::{Poller, Ready};
 use crate::read_back;
+use crate::server_cpu::ServerCpu;
 use crate::setup;
 use crate::stop;
 use crate::stream::TestStream;
@@ -47,6 +48,7 @@ struct Run<'a> {
     /// Connections that got a batch in this turn.
     unflushed: Vec<usize>,
     sending: bool,
+    server_cpu: ServerCpu,
     /// When something last arrived.
     progress_ns: u64,
 }
@@ -89,6 +91,7 @@ impl<'a> Run<'a> {
             next_writer: 0,
             unflushed: Vec::new(),
             sending: true,
+            server_cpu: ServerCpu::at(context.address),
             progress_ns: start,
         })
     }
@@ -140,8 +143,12 @@ impl<'a> Run<'a> {
     }
 
     fn send_due(&mut self, now: u64) -> Result<()> {
+        if now >= self.load.window.start_ns {
+            self.server_cpu.start();
+        }
         if now >= self.load.window.end_ns || stop::requested() {
             self.sending = false;
+            self.server_cpu.end();
             self.load.closed_loop = false;
             self.load.window.end_ns = self.load.window.end_ns.min(now);
             return Ok(());
@@ -216,7 +223,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self, stream: &mut TestStream) -> Result<Outcome> {
-        let Run { context, workload, load, connections, .. } = self;
+        let Run { context, workload, load, connections, server_cpu, .. } = self;
         // The load's connections end first, so that a read-back has the server for itself.
         drop(connections);
         let refused = |writer: u32| load.writers[writer as usize].refused;
@@ -230,6 +237,8 @@ impl<'a> Run<'a> {
         };
         // A verified run has paired every push with its ack.
         debug_assert!(load.shards.iter().all(|shard| shard.pending.is_empty()));
-        Ok(Outcome::of(workload, load.window, &load.tally, read_back))
+        let mut outcome = Outcome::of(workload, load.window, &load.tally, read_back);
+        outcome.server_cpu_us_per_record = server_cpu.us_per_record(load.tally.window_records);
+        Ok(outcome)
     }
 }
