@@ -67,7 +67,7 @@ impl Outcome {
             unsent_batches: tally.abandoned_batches,
             open_batches_max: tally.open_batches_max,
             busy_percent: if seconds > 0.0 { tally.busy_ns as f64 / 1e7 / seconds } else { 0.0 },
-            server_cpu_us_per_record: None,
+            server_cpu_us_per_record: tally.server_cpu_us_per_record(),
             ack: tally.ack.percentiles(),
             push: push.percentiles(),
             push_by_consumer: tally.push.iter().filter_map(Latencies::percentiles).collect(),

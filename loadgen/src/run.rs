@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
         }
         if now >= self.load.window.end_ns || stop::requested() {
             self.sending = false;
-            self.server_cpu.end();
+            self.load.tally.server_cpu_ns = self.server_cpu.spent_ns();
             self.load.closed_loop = false;
             self.load.window.end_ns = self.load.window.end_ns.min(now);
             return Ok(());
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self, stream: &mut TestStream) -> Result<Outcome> {
-        let Run { context, workload, load, connections, server_cpu, .. } = self;
+        let Run { context, workload, load, connections, .. } = self;
         // The load's connections end first, so that a read-back has the server for itself.
         drop(connections);
         let refused = |writer: u32| load.writers[writer as usize].refused;
@@ -237,8 +237,6 @@ impl<'a> Run<'a> {
         };
         // A verified run has paired every push with its ack.
         debug_assert!(load.shards.iter().all(|shard| shard.pending.is_empty()));
-        let mut outcome = Outcome::of(workload, load.window, &load.tally, read_back);
-        outcome.server_cpu_us_per_record = server_cpu.us_per_record(load.tally.window_records);
-        Ok(outcome)
+        Ok(Outcome::of(workload, load.window, &load.tally, read_back))
     }
 }

@@ -20,7 +20,6 @@ const LISTENING: &str = "0A";
 pub struct ServerCpu {
     clock: Option<Clock>,
     start_ns: Option<u64>,
-    end_ns: Option<u64>,
 }
 
 /// Whose time it is.
@@ -36,7 +35,7 @@ impl ServerCpu {
     /// Of the server that listens at `address`.
     #[must_use]
     pub fn at(address: SocketAddr) -> ServerCpu {
-        ServerCpu { clock: Clock::at(address), start_ns: None, end_ns: None }
+        ServerCpu { clock: Clock::at(address), start_ns: None }
     }
 
     /// Where the window begins; what is called later changes nothing.
@@ -46,18 +45,10 @@ impl ServerCpu {
         }
     }
 
-    /// Where it ends; the same.
-    pub fn end(&mut self) {
-        if self.end_ns.is_none() {
-            self.end_ns = self.clock.and_then(Clock::read_ns);
-        }
-    }
-
-    /// Microseconds a record, if both ends were read.
+    /// What was spent since then, in ns, where it can be read.
     #[must_use]
-    pub fn us_per_record(&self, records: u64) -> Option<f64> {
-        let spent_ns = self.end_ns?.checked_sub(self.start_ns?)?;
-        (records > 0).then(|| spent_ns as f64 / 1e3 / records as f64)
+    pub fn spent_ns(&self) -> Option<u64> {
+        self.clock?.read_ns()?.checked_sub(self.start_ns?)
     }
 }
 
@@ -167,12 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_process_or_without_records_there_is_no_number() {
-        let mut none = ServerCpu { clock: None, start_ns: None, end_ns: None };
-        none.start();
-        none.end();
-        assert_eq!(none.us_per_record(5), None);
-        let read = ServerCpu { clock: None, start_ns: Some(1_000), end_ns: Some(11_000) };
-        assert_eq!((read.us_per_record(5), read.us_per_record(0)), (Some(2.0), None));
+    fn time_is_counted_from_the_start_and_without_one_there_is_none() {
+        let clock = Some(Clock::Here);
+        assert_eq!(ServerCpu { clock, start_ns: None }.spent_ns(), None);
+        assert_eq!(ServerCpu { clock: None, start_ns: Some(0) }.spent_ns(), None);
+        let mut cpu = ServerCpu { clock, start_ns: None };
+        cpu.start();
+        let (since, first) = (cpu.spent_ns(), cpu.start_ns);
+        cpu.start();
+        assert!(since.is_some() && cpu.start_ns == first, "only the first start counts");
     }
 }

@@ -201,7 +201,7 @@ pub fn weights(all: &[Pairs]) -> Vec<(bool, f64)> {
     main.into_iter().map(|is| (is, weight(is))).collect()
 }
 
-/// Each number's test, before anything is said about power.
+/// Each number's test, before anything is said about intervals and power.
 #[must_use]
 pub fn test(all: &[Pairs], question: &Question) -> Vec<Judgement> {
     let weights = weights(all);
@@ -222,8 +222,8 @@ pub fn test(all: &[Pairs], question: &Question) -> Vec<Judgement> {
                 metric: pairs.metric,
                 main,
                 pairs: pairs.raw.len(),
-                raw: Change::of(&pairs.raw, level),
-                over_floor: Change::of(&pairs.over_floor, level),
+                raw: None,
+                over_floor: None,
                 judged: pairs.basis(),
                 p: *p,
                 p_adjusted,
@@ -246,6 +246,8 @@ pub fn judge(all: &[Pairs], question: &Question) -> Vec<Judgement> {
     let mut judgements = test(all, question);
     for (judgement, pairs) in judgements.iter_mut().zip(all) {
         let (runs, level) = (pairs.raw.len(), judgement.level);
+        judgement.raw = Change::of(&pairs.raw, level);
+        judgement.over_floor = Change::of(&pairs.over_floor, level);
         let noise = Noise::of(pairs.judged());
         let found = noise.as_ref().and_then(|noise| noise.shift_found(runs, level));
         judgement.would_find_percent = found.map(percent);

@@ -22,8 +22,8 @@ pub struct Run {
     pub started_unix_ms: u64,
     /// The machine.
     pub host: Machine,
-    /// The server.
-    pub server: Option<ServerBuild>,
+    /// Revision of the server's source, where it is known.
+    pub server_git_revision: Option<String>,
     /// Its limits in that run.
     pub floor: Option<Floor>,
     /// What was measured.
@@ -58,14 +58,6 @@ pub struct Disk {
     pub name: String,
     /// File system type.
     pub file_system: Option<String>,
-}
-
-/// What the server said of itself.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ServerBuild {
-    /// Revision of its source tree, where it says.
-    pub git_revision: Option<String>,
 }
 
 /// One measured load.
@@ -117,8 +109,7 @@ impl Run {
     /// The build that it is about, as well as it is known.
     #[must_use]
     pub fn revision(&self) -> Option<&str> {
-        let server = self.server.as_ref().and_then(|server| server.git_revision.as_deref());
-        server.or(self.host.git_revision.as_deref())
+        self.server_git_revision.as_deref().or(self.host.git_revision.as_deref())
     }
 
     /// What makes two machines the same for a comparison.

@@ -1,10 +1,13 @@
 //! Where a series changes its level.
 //!
-//! The candidate is the place where ranks in front and behind differ most (Mann and Whitney's
-//! statistic, standardised, at its largest: Pettitt 1979). It counts if hardly any other order of
-//! the same numbers has such a place: a permutation test, exact for any shape of noise as long as
-//! the order of the noise means nothing. Then both sides are searched in the same way, and at the
-//! end each place is tested again between its neighbours.
+//! The candidate is the stretch whose ranks differ most from those of all other points (Mann and
+//! Whitney's statistic, standardised, at its largest, as in circular binary segmentation: Olshen
+//! and others 2004). It counts if hardly any other order of the same numbers has such a stretch: a
+//! permutation test, exact for any shape of noise as long as the order of the noise means nothing.
+//! Then its parts are searched in the same way, and at the end each place is tested again between
+//! its neighbours.
+
+use std::ops::Range;
 
 use shardway::base::rng::SplitMix64;
 
@@ -15,7 +18,7 @@ pub const LEVEL_POINTS: usize = 4;
 /// Orders that are drawn for a test, in units of one over the level.
 const ORDERS: f64 = 20.0;
 /// And not more, however strict the level.
-const ORDERS_MAX: u32 = 20_000;
+const ORDERS_MAX: u32 = 10_000;
 const SEED: u64 = 0x6c65_7665_6c73;
 
 /// A place where a level ends and another begins.
@@ -41,7 +44,10 @@ pub fn find(values: &[f64], level: f64) -> Vec<ChangePoint> {
             start..places.get(i + 1).copied().unwrap_or(values.len())
         };
         let tested: Vec<Option<f64>> = (0..places.len())
-            .map(|i| significant(&values[between(i, &places)], level).map(|(_, p)| p))
+            .map(|i| {
+                let around = &values[between(i, &places)];
+                significant(around, level, Stretches::FromFirst).map(|(_, p)| p)
+            })
             .collect();
         let Some(vain) = tested.iter().position(Option::is_none) else {
             let points = places.iter().zip(tested).enumerate();
@@ -57,12 +63,15 @@ pub fn find(values: &[f64], level: f64) -> Vec<ChangePoint> {
     }
 }
 
-fn search(values: &[f64], range: std::ops::Range<usize>, level: f64, places: &mut Vec<usize>) {
-    let Some((split, _)) = significant(&values[range.clone()], level) else { return };
-    let at = range.start + split;
-    places.push(at);
-    search(values, range.start..at, level, places);
-    search(values, at..range.end, level, places);
+fn search(values: &[f64], range: Range<usize>, level: f64, places: &mut Vec<usize>) {
+    let part = &values[range.clone()];
+    let Some((stretch, _)) = significant(part, level, Stretches::Any) else { return };
+    let (from, to) = (range.start + stretch.start, range.start + stretch.end);
+    let inner = [from, to].into_iter().filter(|&at| at > range.start && at < range.end);
+    places.extend(inner);
+    for part in [range.start..from, from..to, to..range.end] {
+        search(values, part, level, places);
+    }
 }
 
 /// The fewest points of which any order can be significant at `level`: all of one half below all
@@ -82,13 +91,13 @@ pub fn fewest(level: f64) -> usize {
     points
 }
 
-/// The best place to split and its probability, if that is at most `level`.
-fn significant(values: &[f64], level: f64) -> Option<(usize, f64)> {
+/// The stretch that differs most and its probability, if that is at most `level`.
+fn significant(values: &[f64], level: f64, stretches: Stretches) -> Option<(Range<usize>, f64)> {
     if values.len() < 2 * LEVEL_POINTS {
         return None;
     }
     let mut ranks = ranks(values);
-    let (split, strength) = strongest(&ranks)?;
+    let (stretch, strength) = strongest(&ranks, stretches)?;
     let orders = ((ORDERS / level).ceil() as u32).min(ORDERS_MAX);
     // The measured order is one of them.
     let allowed = (level * f64::from(orders + 1)).floor() as u32;
@@ -96,14 +105,14 @@ fn significant(values: &[f64], level: f64) -> Option<(usize, f64)> {
     for _ in 0..orders {
         shuffle(&mut ranks, &mut rng);
         // Equal but for rounding counts as equal.
-        if strongest(&ranks).is_some_and(|(_, other)| other >= strength - 1e-9) {
+        if strongest(&ranks, stretches).is_some_and(|(_, other)| other >= strength - 1e-9) {
             as_strong += 1;
         }
         if as_strong > allowed {
             return None;
         }
     }
-    Some((split, f64::from(as_strong) / f64::from(orders + 1)))
+    Some((stretch, f64::from(as_strong) / f64::from(orders + 1)))
 }
 
 /// Ranks from 1, ties in their middle.
@@ -121,24 +130,44 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Where the mean ranks of both sides are furthest apart, in standard deviations.
-fn strongest(ranks: &[f64]) -> Option<(usize, f64)> {
-    let n = ranks.len() as f64;
-    let (mut sum, mut best) = (0.0, None);
+/// The stretch whose mean rank is furthest from that of all other points, in standard deviations.
+/// It may begin at the first point or end at the last; other levels beside it have their points.
+fn strongest(ranks: &[f64], stretches: Stretches) -> Option<(Range<usize>, f64)> {
+    let (points, n) = (ranks.len(), ranks.len() as f64);
+    let mut sums = vec![0.0; points + 1];
     for (i, rank) in ranks.iter().enumerate() {
-        sum += rank;
-        let front = i + 1;
-        if front < LEVEL_POINTS || ranks.len() - front < LEVEL_POINTS {
-            continue;
-        }
-        let k = front as f64;
-        let distance = (sum - k * (n + 1.0) / 2.0).abs();
-        let strength = distance / (k * (n - k) * (n + 1.0) / 12.0).sqrt();
-        if best.is_none_or(|(_, other)| strength > other) {
-            best = Some((front, strength));
+        sums[i + 1] = sums[i] + rank;
+    }
+    let mut best: Option<(Range<usize>, f64)> = None;
+    let starts = match stretches {
+        Stretches::FromFirst => 0..1,
+        Stretches::Any => 0..points,
+    };
+    for start in starts.filter(|&start| start == 0 || start >= LEVEL_POINTS) {
+        for end in start + LEVEL_POINTS..=points {
+            let behind = points - end;
+            let leaves_a_level = behind >= LEVEL_POINTS || (behind == 0 && start > 0);
+            if !leaves_a_level {
+                continue;
+            }
+            let k = (end - start) as f64;
+            let distance = (sums[end] - sums[start] - k * (n + 1.0) / 2.0).abs();
+            let strength = distance / (k * (n - k) * (n + 1.0) / 12.0).sqrt();
+            if best.as_ref().is_none_or(|(_, other)| strength > *other) {
+                best = Some((start..end, strength));
+            }
         }
     }
     best.filter(|(_, strength)| *strength > 0.0)
+}
+
+/// Which stretches are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stretches {
+    /// Those that begin with the first point: one change.
+    FromFirst,
+    /// All: a level in the middle, with the same before and behind, shows too.
+    Any,
 }
 
 /// Fisher and Yates.
@@ -176,7 +205,7 @@ mod tests {
     #[test]
     fn a_series_without_change_raises_no_more_alarms_than_promised() {
         let seeds = 0..1_000;
-        let alarms = seeds.filter(|&seed| !find(&series(seed, 40, |_| 0.0), LEVEL).is_empty());
+        let alarms = seeds.filter(|&seed| !find(&series(seed, 30, |_| 0.0), LEVEL).is_empty());
         let alarms = alarms.count();
         println!("{alarms} alarms in 1,000 series");
         assert!(alarms <= 10, "{alarms}");
@@ -184,15 +213,15 @@ mod tests {
 
     #[test]
     fn a_change_of_five_percent_is_found_within_a_point_or_two() {
-        let found = (0..200).filter(|&seed| {
+        let found = (0..100).filter(|&seed| {
             let changes = find(&series(seed, 40, |i| if i < 28 { 0.0 } else { 0.05 }), LEVEL);
             changes.len() == 1
                 && changes[0].at.abs_diff(28) <= 2
                 && (changes[0].shift - 0.05).abs() < 0.02
         });
         let found = found.count();
-        println!("{found} of 200 found");
-        assert!(found >= 160, "{found}");
+        println!("{found} of 100 found");
+        assert!(found >= 80, "{found}");
     }
 
     #[test]
