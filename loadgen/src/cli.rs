@@ -9,6 +9,8 @@ use shardway::base::limits::{KEY_BYTES_MAX, RECORD_BYTES_DEFAULT};
 use shardway::base::stream::{Durability, ShardLimits};
 
 use crate::arrival::Arrival;
+use crate::compare::CompareOptions;
+use crate::history::HistoryOptions;
 use crate::http::{HttpScenario, Identity};
 use crate::keyed::STAMP_BYTES;
 use crate::report::Protocol;
@@ -65,6 +67,10 @@ pub enum Command {
     Http(Http),
     /// Start, listing and memory of a server with 10,000 shards, as a process of its own.
     ManyShards(ManyShards),
+    /// Whether a build is slower or faster than another: two sets of results, made in turns.
+    Compare(CompareOptions),
+    /// Where a series of results over time has changed, and by how much.
+    History(HistoryOptions),
 }
 
 const EXAMPLES: &str = "\
@@ -83,9 +89,12 @@ Examples:
   loadgen http
   loadgen http put-records --endpoint http://localhost:4567 --shards 4
   loadgen quick --protocol http
+  loadgen compare results/base results/new --html compare.html
+  loadgen history results --html history.html
 
 Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED,
-4 target missed (--strict), 130 interrupted";
+4 target missed (--strict) or regressed (compare, history),
+5 compare: too few runs, or not comparable; 130 interrupted";
 
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]

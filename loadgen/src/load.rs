@@ -63,6 +63,8 @@ impl Window {
 pub struct Tally {
     /// Records acknowledged inside the window.
     pub window_records: u64,
+    /// CPU time of the server inside the window, where it can be read.
+    pub server_cpu_ns: Option<u64>,
     /// Records acknowledged at all.
     pub acked_records: u64,
     /// Records read, over all subscriptions.
@@ -242,6 +244,13 @@ impl Load {
 }
 
 impl Tally {
+    /// CPU time of the server for each record that was acknowledged in the window.
+    #[must_use]
+    pub fn server_cpu_us_per_record(&self) -> Option<f64> {
+        let records = self.window_records as f64;
+        self.server_cpu_ns.filter(|_| records > 0.0).map(|ns| ns as f64 / 1e3 / records)
+    }
+
     /// Records that were meant to leave at `intended_ns` were acknowledged.
     pub fn acked(&mut self, intended_ns: u64, now_ns: u64, records: u64, window: Window) {
         self.acked_records += records;

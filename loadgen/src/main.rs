@@ -30,6 +30,9 @@
 //! | PutRecords x 100 >= 250,000 records/s; PutRecord on 64 connections >= 40,000/s | [`http`] |
 //! | SubscribeToShard at 10,000 records/s: p99 <= 3 ms; 1,000 open: <= 100 MB | [`http`] |
 //! | 10,000 shards: start <= 5 s, page <= 10 ms, memory <= 1 GB | [`many_shards`] |
+//!
+//! Two commands measure nothing themselves: [`compare`] says whether a build has become slower, and
+//! [`history`] where a series of results has changed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool reports there")]
 
@@ -38,6 +41,7 @@ mod bench;
 mod ceiling;
 mod cli;
 mod clock;
+mod compare;
 mod connection;
 mod context;
 mod cost;
@@ -45,6 +49,7 @@ mod embedded;
 mod failure;
 mod floor;
 mod follow;
+mod history;
 mod host;
 mod http;
 mod inbox;
@@ -68,6 +73,7 @@ mod read_back;
 mod report;
 mod run;
 mod scenario;
+mod server_cpu;
 mod server_process;
 mod session;
 mod setup;
@@ -126,6 +132,16 @@ fn main() -> ExitCode {
 /// Measures, then prints what there is, also after a failure.
 fn measure(cli: &Cli) -> Result<ExitCode> {
     let common = &cli.common;
+    match &cli.command {
+        // They look at what others have measured.
+        Command::Compare(options) => {
+            return compare::run(options, common.json.as_deref()).map(ExitCode::from);
+        }
+        Command::History(options) => {
+            return history::run(options, common.json.as_deref()).map(ExitCode::from);
+        }
+        _ => {}
+    }
     let cpus = Cpus::choose(common.cpu)?;
     let dir = common.dir.clone().unwrap_or_else(host::disk_dir);
     // On one shared CPU a spinning load generator would starve the server.
@@ -256,7 +272,7 @@ impl Command {
             Command::Shards(options) => native(&options.server, options.times),
             Command::Life(options) => native(&options.server, quick),
             Command::Quota(options) => native(&options.server, quick),
-            Command::ManyShards(_) => None,
+            Command::ManyShards(_) | Command::Compare(_) | Command::History(_) => None,
             Command::Cost(options) => native(&options.server, options.times),
             Command::Http(options) => {
                 let Http { server, times, kinesis, .. } = options;
@@ -295,6 +311,7 @@ impl Command {
     fn measure(&self, bench: &mut Bench<'_>) -> Result<()> {
         match self {
             Command::Floor | Command::ManyShards(_) | Command::Http(_) => Ok(()),
+            Command::Compare(_) | Command::History(_) => Ok(()),
             Command::Quick(options) => quick::measure(bench, options.server.durability.into()),
             Command::Scenario { name, server, .. } => name.measure(bench, server.durability.into()),
             Command::Ceiling(options) => {

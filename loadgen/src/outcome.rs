@@ -21,6 +21,8 @@ pub struct Outcome {
     pub open_batches_max: u64,
     /// Share of the measured time in which the load generator had something to do, in %.
     pub busy_percent: f64,
+    /// CPU time of the server for each of the measured records, in us, where it can be read.
+    pub server_cpu_us_per_record: Option<f64>,
     /// Intended send to acknowledgement.
     pub ack: Option<Percentiles>,
     /// Intended send to arrival, all consumers merged.
@@ -65,6 +67,7 @@ impl Outcome {
             unsent_batches: tally.abandoned_batches,
             open_batches_max: tally.open_batches_max,
             busy_percent: if seconds > 0.0 { tally.busy_ns as f64 / 1e7 / seconds } else { 0.0 },
+            server_cpu_us_per_record: tally.server_cpu_us_per_record(),
             ack: tally.ack.percentiles(),
             push: push.percentiles(),
             push_by_consumer: tally.push.iter().filter_map(Latencies::percentiles).collect(),

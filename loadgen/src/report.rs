@@ -173,6 +173,9 @@ pub struct Row {
     /// Share of the measured time in which the load generator had something to do, in %, without
     /// its waiting calls. Near 100 the tool is the limit, not the server.
     pub loadgen_busy_percent: f64,
+    /// CPU time of the server's process for each acknowledged record, in us, with everything that
+    /// the record causes (pushes too); none where its process cannot be seen.
+    pub server_cpu_us_per_record: Option<f64>,
     /// Intended send to acknowledgement.
     pub ack: Option<Percentiles>,
     /// Intended send to arrival at a consumer.
@@ -261,6 +264,7 @@ impl Row {
             refused_batches: outcome.refused_batches,
             unsent_batches: outcome.unsent_batches,
             loadgen_busy_percent: outcome.busy_percent,
+            server_cpu_us_per_record: outcome.server_cpu_us_per_record,
             ack: outcome.ack,
             push: outcome.push,
             push_by_consumer: outcome.push_by_consumer.clone(),
@@ -374,6 +378,7 @@ pub(crate) mod tests {
             unsent_batches: 0,
             open_batches_max: 1,
             busy_percent: 50.0,
+            server_cpu_us_per_record: None,
             ack: push,
             push,
             push_by_consumer: push.into_iter().collect(),

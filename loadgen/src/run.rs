@@ -12,6 +12,7 @@ use crate::load::{Load, Tally, Window};
 use crate::outcome::Outcome;
 use crate::poll::{Poller, Ready};
 use crate::read_back;
+use crate::server_cpu::ServerCpu;
 use crate::setup;
 use crate::stop;
 use crate::stream::TestStream;
@@ -47,6 +48,7 @@ struct Run<'a> {
     /// Connections that got a batch in this turn.
     unflushed: Vec<usize>,
     sending: bool,
+    server_cpu: ServerCpu,
     /// When something last arrived.
     progress_ns: u64,
 }
@@ -89,6 +91,7 @@ impl<'a> Run<'a> {
             next_writer: 0,
             unflushed: Vec::new(),
             sending: true,
+            server_cpu: ServerCpu::at(context.address),
             progress_ns: start,
         })
     }
@@ -140,8 +143,12 @@ impl<'a> Run<'a> {
     }
 
     fn send_due(&mut self, now: u64) -> Result<()> {
+        if now >= self.load.window.start_ns {
+            self.server_cpu.start();
+        }
         if now >= self.load.window.end_ns || stop::requested() {
             self.sending = false;
+            self.load.tally.server_cpu_ns = self.server_cpu.spent_ns();
             self.load.closed_loop = false;
             self.load.window.end_ns = self.load.window.end_ns.min(now);
             return Ok(());

@@ -30,6 +30,7 @@ use crate::latency::Latencies;
 use crate::load::{Tally, Window};
 use crate::outcome::Outcome;
 use crate::poll::{Poller, Ready};
+use crate::server_cpu::ServerCpu;
 use crate::stop;
 use crate::workload::Workload;
 
@@ -74,6 +75,7 @@ struct Run<'a> {
     late: VecDeque<u64>,
     schedule: Option<Schedule>,
     sending: bool,
+    server_cpu: ServerCpu,
     window: Window,
     acked: Ledger,
     tally: Tally,
@@ -141,6 +143,7 @@ impl<'a> Run<'a> {
             late: VecDeque::new(),
             schedule,
             sending: true,
+            server_cpu: ServerCpu::at(endpoint.address),
             window,
             tally: Tally {
                 push: (0..workload.consumers).map(|_| Latencies::new()).collect(),
@@ -185,8 +188,12 @@ impl<'a> Run<'a> {
     }
 
     fn send_due(&mut self, now: u64) -> Result<()> {
+        if now >= self.window.start_ns {
+            self.server_cpu.start();
+        }
         if now >= self.window.end_ns || stop::requested() {
             self.sending = false;
+            self.tally.server_cpu_ns = self.server_cpu.spent_ns();
             self.window.end_ns = self.window.end_ns.min(now);
             return Ok(());
         }
