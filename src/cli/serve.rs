@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::failure::{Exit, Failure};
 use super::progress::WorkBar;
+use super::service_manager::ServiceManager;
 use crate::config::{Cores, CredentialsFile, ServeLayer, ServeOptions};
 use crate::gateway::operations::Settings;
 use crate::runtime::{Access, Server, ServerOptions, StartError, StopSignals};
@@ -44,7 +45,10 @@ impl Serve {
         options.access.credentials = keys.loaded.take().unwrap_or_default();
         let server = Server::start(options.clone(), &mut WorkBar::default())?;
         announce(&server, &options, started.elapsed());
+        let manager = ServiceManager::from_env();
+        manager.ready(&format!("{} cores serve {}", options.cpus.len(), server.native_addr()));
         wait(&server, &signals, &mut keys);
+        manager.stopping();
         // From here on a second signal has its default effect: the end, at once.
         signals.release();
         server.stop().map_err(|reason| {

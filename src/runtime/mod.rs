@@ -5,7 +5,7 @@ mod boot;
 mod commit;
 mod control;
 mod gateway_host;
-mod host;
+pub mod host;
 mod http;
 mod notify;
 mod options;
