@@ -25,7 +25,7 @@ impl Machine {
         machine.file("proc/sys/vm/swappiness", "60\n");
         machine.file("proc/sys/kernel/io_uring_disabled", "2\n");
         let mounts = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
-                      23 22 259:2 / /var/lib/shardway rw,noatime - ext4 /dev/nvme0n1p2 rw,discard\n";
+                      23 22 259:2 / /var/lib/shardway rw - ext4 /dev/nvme0n1p2 rw,discard\n";
         machine.file("proc/self/mountinfo", mounts);
         machine.file(&format!("{DISK}/queue/scheduler"), "none\n");
         machine.file(&format!("{DISK}/nvme0n1p2/partition"), "2\n");

@@ -195,7 +195,7 @@ inside systemctl enable --quiet --now shardway.service
 # ---- Remove and purge ----------------------------------------------------------------------------
 
 inside dpkg --remove shardway || fail "dpkg --remove"
-expect "a removal stops the server" inside sh -c '! pgrep -x shardway'
+expect "a removal stops the server" inside sh -c '! pidof shardway'
 expect "and takes the command" gone /usr/bin/shardway
 expect "and keeps the data" test -s "$root/var/lib/shardway/data/SHARDWAY"
 expect "and the configuration" test -s "$root/etc/shardway/shardway.toml"
