@@ -5,6 +5,7 @@ mod check;
 mod connect;
 mod consumer;
 mod data_dir;
+mod doctor;
 mod failure;
 mod followed_files;
 mod inspect;
@@ -14,6 +15,7 @@ mod pause;
 mod progress;
 mod put;
 mod serve;
+mod service_manager;
 mod shard;
 mod shards;
 mod stream;
@@ -48,6 +50,7 @@ enum Command {
     Tail(tail::Tail),
     Check(check::Check),
     Inspect(inspect::Inspect),
+    Doctor(doctor::Doctor),
 }
 
 const AFTER_HELP: &str = "\
@@ -80,6 +83,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Tail(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::Doctor(command) => command.run(),
     }
 }
 

@@ -13,6 +13,7 @@ use super::failure::{Exit, Failure};
 use super::followed_files::Followed;
 use super::notices::Keep;
 use super::progress::WorkBar;
+use super::service_manager::ServiceManager;
 use crate::admin::notices::Notices;
 use crate::config::{Cores, ServeLayer, ServeOptions};
 use crate::gateway::operations::Settings;
@@ -48,7 +49,10 @@ impl Serve {
         options.access.credentials = followed.take_credentials();
         let server = Server::start(options.clone(), &mut WorkBar::default())?;
         announce(&server, &options, started.elapsed());
+        let manager = ServiceManager::from_env();
+        manager.ready(&format!("{} cores serve {}", options.cpus.len(), server.native_addr()));
         wait(&server, &signals, &mut followed);
+        manager.stopping();
         // From here on a second signal has its default effect: the end, at once.
         signals.release();
         server.stop().map_err(|reason| {

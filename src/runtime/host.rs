@@ -1,4 +1,5 @@
 //! What the machine must offer, checked before anything is touched: one sentence for each lack.
+//! `shardway doctor` asks the same questions.
 
 use std::io;
 use std::path::Path;
@@ -13,36 +14,48 @@ const CORES_MAX: usize = 64;
 
 /// Checks limits and kernel features.
 pub fn check(cores: usize, cpus: &[usize]) -> Result<(), StartError> {
-    let memlock = limit(libc::RLIMIT_MEMLOCK);
-    let needed = MEMLOCK_BYTES_MIN * cores as u64;
-    if memlock < needed {
-        return lacking(format!(
-            "the limit of locked memory is {} KiB and {cores} cores need {} KiB; run `ulimit -l \
-             {}` first, or set LimitMEMLOCK= in the service file",
-            memlock / 1024,
-            needed / 1024,
-            needed / 1024
-        ));
-    }
-    let files = limit(libc::RLIMIT_NOFILE);
-    if files < NOFILE_MIN {
-        return lacking(format!(
-            "the limit of open files is {files} and at least {NOFILE_MIN} are needed; run `ulimit \
-             -n 65536` first, or set LimitNOFILE= in the service file"
-        ));
-    }
-    if cores > CORES_MAX {
-        return lacking(format!(
-            "{cores} cores are asked for and {CORES_MAX} is the most; choose with --cores"
-        ));
-    }
-    check_cpus(cpus)?;
+    check_memlock(limit(libc::RLIMIT_MEMLOCK), cores)?;
+    check_nofile(limit(libc::RLIMIT_NOFILE))?;
+    let present: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|id| id.id).collect();
+    check_cpus(cpus, &present)?;
     check_io_uring()
 }
 
-fn check_cpus(cpus: &[usize]) -> Result<(), StartError> {
-    let present: Vec<usize> =
-        core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|id| id.id).collect();
+/// Whether so many bytes of locked memory are enough for the cores to start.
+pub fn check_memlock(memlock: u64, cores: usize) -> Result<(), StartError> {
+    let needed = MEMLOCK_BYTES_MIN * cores as u64;
+    if memlock >= needed {
+        return Ok(());
+    }
+    lacking(format!(
+        "the limit of locked memory is {} KiB and {cores} cores need {} KiB; run `ulimit -l {}` \
+         first, or set LimitMEMLOCK= in the service file",
+        memlock / 1024,
+        needed / 1024,
+        needed / 1024
+    ))
+}
+
+/// Whether so many open files are enough to start.
+pub fn check_nofile(files: u64) -> Result<(), StartError> {
+    if files >= NOFILE_MIN {
+        return Ok(());
+    }
+    lacking(format!(
+        "the limit of open files is {files} and at least {NOFILE_MIN} are needed; run `ulimit -n \
+         65536` first, or set LimitNOFILE= in the service file"
+    ))
+}
+
+/// Whether one core on each of `cpus` is possible where the process may use those `present`.
+pub fn check_cpus(cpus: &[usize], present: &[usize]) -> Result<(), StartError> {
+    if cpus.len() > CORES_MAX {
+        return lacking(format!(
+            "{} cores are asked for and {CORES_MAX} is the most; choose with --cores",
+            cpus.len()
+        ));
+    }
     match cpus.iter().find(|cpu| !present.contains(cpu)) {
         Some(cpu) => lacking(format!(
             "CPU {cpu} is not one that this process may use ({present:?}); choose with --cores"
@@ -51,7 +64,8 @@ fn check_cpus(cpus: &[usize]) -> Result<(), StartError> {
     }
 }
 
-fn check_io_uring() -> Result<(), StartError> {
+/// Whether the kernel lets this process have a ring.
+pub fn check_io_uring() -> Result<(), StartError> {
     let mut params = [0u8; 120];
     // SAFETY: io_uring_setup reads and fills its 120 bytes of parameters.
     let fd = unsafe { libc::syscall(libc::SYS_io_uring_setup, 4, params.as_mut_ptr()) };

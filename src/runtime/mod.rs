@@ -7,7 +7,7 @@ mod commit;
 mod console;
 mod control;
 mod gateway_host;
-mod host;
+pub mod host;
 mod http;
 mod notify;
 mod options;
