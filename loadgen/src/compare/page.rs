@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::document::{Scale, document, escape, table};
+use super::document::{Scale, document, escape, table, unbroken};
 use super::judge::{Basis, Judgement, Verdict};
 use super::outcome::{Comparison, Side};
 use super::table::{change, words};
@@ -143,11 +143,13 @@ fn numbers(judgements: &[&Judgement], judges: bool) -> String {
             let verdict = if judges { words(judgement) } else { "not judged".to_owned() };
             vec![
                 escape(judgement.metric.name()) + main,
-                change(judgement.raw, judgement.judged == Basis::Raw),
-                change(judgement.over_floor, judgement.judged == Basis::OverFloor),
+                unbroken(&change(judgement.raw, judgement.judged == Basis::Raw)),
+                unbroken(&change(judgement.over_floor, judgement.judged == Basis::OverFloor)),
                 format!("{:.4}", judgement.p),
                 format!("{:.4}", judgement.p_adjusted),
-                judgement.would_find_percent.map_or("\u{2013}".to_owned(), |p| format!("{p:.1} %")),
+                judgement
+                    .would_find_percent
+                    .map_or("\u{2013}".to_owned(), |p| format!("{p:.1}\u{a0}%")),
                 format!("<span class=\"{}\">{}</span>", class(judgement), escape(&verdict)),
             ]
         })
