@@ -5,39 +5,21 @@
 //! a second leave a record of 1 KB 4 us for everything. Beside it: the tree and the exact checks,
 //! which every other request takes, and the way out, which every answer with records takes.
 
+#[path = "subject/put_records.rs"]
+mod put_records;
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use shardway::base::ids::{Millis, Seq, ShardNumber};
 use shardway::gateway::base64_data::{decode_to, encode_to};
+use shardway::gateway::check;
 use shardway::gateway::encode::Encoder;
 use shardway::gateway::model::Operation;
 use shardway::gateway::names::sequence_number::{Origin, SequenceNumber};
 use shardway::gateway::value::Format;
-use shardway::gateway::{check, put_fast};
 
-const RECORDS: usize = 100;
-const DATA: usize = 1024;
-
-/// Bytes that base64 cannot make short work of.
-fn data() -> Vec<u8> {
-    (0..DATA).map(|i| (i * 131 + 7) as u8).collect()
-}
-
-fn body(format: Format) -> Vec<u8> {
-    let mut out = Vec::new();
-    Encoder::new(format, &mut out).map(|e| {
-        e.key("StreamName").text("orders").key("Records").list(|e| {
-            for i in 0..RECORDS {
-                e.map(|e| {
-                    e.key("Data").blob(&data());
-                    e.key("PartitionKey").text(&format!("customer-{i}"));
-                });
-            }
-        });
-    });
-    out
-}
+use put_records::{DATA, RECORDS, body, data, decode_fast};
 
 fn decode(c: &mut Criterion) {
     let mut group = c.benchmark_group("put_records");
@@ -48,11 +30,7 @@ fn decode(c: &mut Criterion) {
         let name = |what: &str| BenchmarkId::new(what, format!("{format:?} {RECORDS} x {DATA} B"));
         group.bench_function(name("fast"), |b| {
             b.iter(|| {
-                out.clear();
-                let input = put_fast::parse(format, black_box(&body)).expect("it is ordinary");
-                for record in &input.records {
-                    record.data.append_to(&mut out).expect("it is base64");
-                }
+                decode_fast(format, black_box(&body), &mut out);
                 out.len()
             });
         });

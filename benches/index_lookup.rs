@@ -4,23 +4,17 @@
 //! Floor: a binary search over the 2,048 entries of a full segment, 11 steps, 10 to 30 ns while
 //! the index is in cache. Push is what writes it: one entry for 32 KiB, a few ns a batch.
 
+#[path = "subject/full_index.rs"]
+mod full_index;
+
 use std::hint::black_box;
 
 use criterion::Criterion;
 use shardway::base::ids::{Millis, Seq};
-use shardway::base::limits::SEGMENT_BYTES;
 use shardway::base::rng::SplitMix64;
 use shardway::log::index::SegmentIndex;
 
-/// A full segment of batches of 1 KiB.
-fn full() -> SegmentIndex {
-    let mut index = SegmentIndex::new(Seq::ZERO);
-    while index.end_offset() < SEGMENT_BYTES {
-        let seq = index.end();
-        index.push(seq, 1, Millis(1_700_000_000_000 + seq.0 / 10), 1024);
-    }
-    index
-}
+use full_index::full;
 
 fn index_lookup(c: &mut Criterion) {
     let index = full();

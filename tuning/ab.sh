@@ -164,11 +164,12 @@ server() {
 run() {
     local program=$1 label=$2 result=$3 log=$data/server.log address='' revision=()
     shift 3
-    rm -rf -- "$data/dir"
+    # The log too: the last server said Ready in it.
+    rm -rf -- "$data/dir" "$log"
     "$program" serve --cores "cpu:$server_cpu" --listen 127.0.0.1:0 --http off --log error \
         --data-dir "$data/dir" >"$log" 2>&1 </dev/null &
     server_pid=$!
-    until grep -q '^Ready' "$log"; do
+    until grep -qs '^Ready' "$log"; do
         kill -0 "$server_pid" 2>/dev/null || die "the server of $label does not start: $(cat "$log")"
         sleep 0.05
     done

@@ -11,9 +11,8 @@ body{background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif
 margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.4rem}h2{font-size:1.05rem;margin:2rem 0 .3rem}p{margin:.4rem 0}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
-td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--line);\
-white-space:nowrap}\
-td:first-child,th:first-child,.left{text-align:left}th{font-weight:600}\
+td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--line)}\
+td:first-child,th:first-child{text-align:left}th{font-weight:600}\
 .worse{color:var(--worse);font-weight:600}.better{color:var(--better);font-weight:600}\
 .faint{color:var(--faint)}.verdict{font-size:1.1rem;border-left:4px solid var(--same);\
 padding:.3rem .8rem}.verdict.worse{border-color:var(--worse)}\
@@ -23,7 +22,7 @@ svg .faint{fill:var(--faint)}svg line{stroke:var(--line)}svg .axis{stroke:var(--
 svg .dot{fill:var(--faint);opacity:.55}svg .same{stroke:var(--same);fill:var(--same)}\
 svg .worse{stroke:var(--worse);fill:var(--worse)}svg .better{stroke:var(--better);\
 fill:var(--better)}svg .path{fill:none;stroke:var(--faint);stroke-width:1}\
-svg .level{stroke-width:2.5}";
+svg .level{stroke-width:2.5}svg text.worse,svg text.better{stroke:none}";
 
 /// A whole page.
 #[must_use]
@@ -51,6 +50,12 @@ pub fn escape(text: &str) -> String {
         }
     }
     safe
+}
+
+/// Text that stays on one line.
+#[must_use]
+pub fn unbroken(text: &str) -> String {
+    escape(text).replace(' ', "\u{a0}")
 }
 
 /// A table.

@@ -186,7 +186,8 @@ impl Load {
         let (scenario, protocol, durability) = &self.words;
         let [shards, record_bytes, batch, writers, _, consumers] = self.numbers;
         let mut text = format!(
-            "{scenario} ({shards} shard(s), {writers} writer(s), batches of {batch} x {record_bytes} B"
+            "{scenario} ({shards} shard(s), {writers} writer(s), \
+             batches of {batch} x {record_bytes} B"
         );
         if consumers > 0 {
             text += &format!(", {consumers} consumer(s)");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::document::{Scale, document, escape, table};
+use super::document::{Scale, document, escape, table, unbroken};
 use super::judge::{Basis, Judgement, Verdict};
 use super::outcome::{Comparison, Side};
 use super::table::{change, words};
@@ -51,12 +51,12 @@ pub fn of_comparison(comparison: &Comparison) -> String {
         body,
         "<h2>How to read this</h2><p>Both builds ran in turns, and each run is compared with the \
          one beside it: every grey dot is such a pair. The coloured dot is the change (the shift \
-         by Hodges and Lehmann), the bar its interval, for all numbers on this page at once. A bar \
-         that crosses the middle line is no evidence. Of 100 comparisons of equal builds at most \
-         {} flag anything; changes below {} % are never flagged. The number of runs was enough \
-         for a change of the size under \u{201c}would find\u{201d} in 80 of 100 cases. A star marks what is \
-         judged: the values as measured, or over the floor of the same run (what the machine's own \
-         disk and loopback took), where that takes the machine's noise out.</p>",
+         by Hodges and Lehmann), the bar its interval, for all numbers on this page at once. A \
+         bar that crosses the middle line is no evidence. Of 100 comparisons of equal builds at \
+         most {} flag anything; changes below {} % are never flagged. So many pairs find a change \
+         of the size under \u{201c}would find\u{201d} in 80 of 100 cases. A star marks what is \
+         judged: the values as measured, or over the floor of the same run (what the machine's \
+         own disk and loopback took), where that takes the machine's noise out.</p>",
         comparison.false_alarms_percent, comparison.least_percent
     );
     document("Comparison of two builds", &body)
@@ -143,11 +143,13 @@ fn numbers(judgements: &[&Judgement], judges: bool) -> String {
             let verdict = if judges { words(judgement) } else { "not judged".to_owned() };
             vec![
                 escape(judgement.metric.name()) + main,
-                change(judgement.raw, judgement.judged == Basis::Raw),
-                change(judgement.over_floor, judgement.judged == Basis::OverFloor),
+                unbroken(&change(judgement.raw, judgement.judged == Basis::Raw)),
+                unbroken(&change(judgement.over_floor, judgement.judged == Basis::OverFloor)),
                 format!("{:.4}", judgement.p),
                 format!("{:.4}", judgement.p_adjusted),
-                judgement.would_find_percent.map_or("\u{2013}".to_owned(), |p| format!("{p:.1} %")),
+                judgement
+                    .would_find_percent
+                    .map_or("\u{2013}".to_owned(), |p| format!("{p:.1}\u{a0}%")),
                 format!("<span class=\"{}\">{}</span>", class(judgement), escape(&verdict)),
             ]
         })

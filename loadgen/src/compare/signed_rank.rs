@@ -4,8 +4,8 @@
 //! difference has either sign with the same probability. The test counts, over all ways to choose
 //! the signs, how many are at least as lopsided as what was measured: exact for any shape of noise,
 //! and a single wild run has no more weight than its rank. Wilcoxon 1945; ties have their middle
-//! rank, and zeros are ranked but have no sign (Pratt 1959); the estimate and its interval are those
-//! of Hodges and Lehmann 1963.
+//! rank, and zeros are ranked but have no sign (Pratt 1959); the estimate and its interval are
+//! those of Hodges and Lehmann 1963.
 
 /// The differences, by rank of their distance from zero.
 #[derive(Debug)]

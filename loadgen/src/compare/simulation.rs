@@ -1,8 +1,8 @@
 //! The promises of a comparison, on machines that never were: seeded noise, many thousand runs.
 //!
-//! At most 1 in 100 comparisons of equal builds may flag anything, and 15 runs of each build, in
-//! an order drawn for each pair, show 5 % more CPU time a record in at least 80 of 100 cases. Both on a calm machine and on such as
-//! have outliers, drift, or two speeds.
+//! At most 1 in 100 comparisons of equal builds may flag anything, and 15 runs of each build, in an
+//! order drawn for each pair, show 5 % more CPU time a record in at least 80 of 100 cases. Both on
+//! a calm machine and on such as have outliers, drift, or two speeds.
 
 use shardway::base::rng::SplitMix64;
 

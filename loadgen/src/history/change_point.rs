@@ -38,11 +38,15 @@ pub fn find(values: &[f64], level: f64) -> Vec<ChangePoint> {
     let mut places = Vec::new();
     search(values, 0..values.len(), level, &mut places);
     places.sort_unstable();
+    let between = |i: usize, places: &[usize]| {
+        let start = if i == 0 { 0 } else { places[i - 1] };
+        start..places.get(i + 1).copied().unwrap_or(values.len())
+    };
     loop {
-        let between = |i: usize, places: &[usize]| {
-            let start = if i == 0 { 0 } else { places[i - 1] };
-            start..places.get(i + 1).copied().unwrap_or(values.len())
-        };
+        for i in 0..places.len() {
+            let Range { start, end } = between(i, &places);
+            places[i] = start + sharpest(&values[start..end], places[i] - start);
+        }
         let tested: Vec<Option<f64>> = (0..places.len())
             .map(|i| {
                 let around = &values[between(i, &places)];
@@ -161,6 +165,19 @@ fn strongest(ranks: &[f64], stretches: Stretches) -> Option<(Range<usize>, f64)>
     best.filter(|(_, strength)| *strength > 0.0)
 }
 
+/// The place where two levels, each with its median, fit best: ranks alone prefer the middle.
+fn sharpest(values: &[f64], otherwise: usize) -> usize {
+    let misfit = |part: &[f64]| -> f64 {
+        let mut sorted = part.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let middle = median_of_sorted(&sorted).unwrap_or(0.0);
+        part.iter().map(|value| (value - middle).abs()).sum()
+    };
+    let places = LEVEL_POINTS..=values.len().saturating_sub(LEVEL_POINTS);
+    let misfits = places.map(|at| (at, misfit(&values[..at]) + misfit(&values[at..])));
+    misfits.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(otherwise, |(at, _)| at)
+}
+
 /// Which stretches are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stretches {
@@ -212,16 +229,16 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_five_percent_is_found_within_a_point_or_two() {
-        let found = (0..100).filter(|&seed| {
-            let changes = find(&series(seed, 40, |i| if i < 28 { 0.0 } else { 0.05 }), LEVEL);
+    fn a_change_of_five_percent_is_found_at_its_place_or_the_next() {
+        let found = (0..50).filter(|&seed| {
+            let changes = find(&series(seed, 30, |i| if i < 20 { 0.0 } else { 0.05 }), LEVEL);
             changes.len() == 1
-                && changes[0].at.abs_diff(28) <= 2
+                && changes[0].at.abs_diff(20) <= 1
                 && (changes[0].shift - 0.05).abs() < 0.02
         });
         let found = found.count();
-        println!("{found} of 100 found");
-        assert!(found >= 80, "{found}");
+        println!("{found} of 50 found");
+        assert!(found >= 40, "{found}");
     }
 
     #[test]
@@ -231,6 +248,15 @@ mod tests {
         let places: Vec<usize> = changes.iter().map(|change| change.at).collect();
         assert_eq!(places, [20, 40]);
         assert!(changes[0].shift > 0.08 && changes[1].shift < -0.08, "{changes:?}");
+    }
+
+    #[test]
+    fn the_first_point_of_the_new_level_is_found_however_high_the_one_before() {
+        let mut values = series(5, 30, |i| if i < 20 { 0.0 } else { 0.1 });
+        // The highest of the old level by far, and yet of the old level.
+        values[19] = 0.03;
+        let places: Vec<usize> = find(&values, LEVEL).iter().map(|change| change.at).collect();
+        assert_eq!(places, [20]);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use super::series::Series;
 use super::{Change, Found, History, date};
-use crate::compare::document::{Scale, document, escape, table};
+use crate::compare::document::{Scale, document, escape, table, unbroken};
 use crate::compare::judge::Basis;
+use crate::compare::metric::Metric;
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 200.0;
@@ -33,8 +34,8 @@ pub fn of(history: &History) -> String {
             escape(&series.machine),
             series.sessions.len(),
             match series.judged {
-                Basis::Raw => "as measured",
-                Basis::OverFloor => "over the floor of the same run",
+                Basis::Raw => format!("as measured{}", unit(series).1),
+                Basis::OverFloor => "over the floor of the same run".to_owned(),
             }
         );
         body += &drawing(found);
@@ -58,10 +59,10 @@ fn changes(history: &History) -> String {
         for change in &found.changes {
             let build = |build: &Option<String>| escape(build.as_deref().unwrap_or("unknown"));
             rows.push(vec![
-                date(change.at_unix_ms),
+                unbroken(&date(change.at_unix_ms)),
                 escape(&found.series.load),
                 escape(found.series.metric.name()),
-                format!("<span class=\"{}\">{:+.1} %</span>", class(change), change.percent),
+                format!("<span class=\"{}\">{:+.1}\u{a0}%</span>", class(change), change.percent),
                 format!("{:.5}", change.p),
                 build(&change.last_before),
                 build(&change.first_after),
@@ -81,7 +82,9 @@ fn class(change: &Change) -> &'static str {
 
 fn drawing(found: &Found) -> String {
     let Found { series, changes } = found;
-    let points: Vec<f64> = series.sessions.iter().map(|session| series.point(session)).collect();
+    let (unit, _) = unit(series);
+    let points: Vec<f64> =
+        series.sessions.iter().map(|session| series.point(session) / unit).collect();
     let (low, high) =
         points.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), &p| (low.min(p), high.max(p)));
     let y = Scale { from: (low * (1.0 - MARGIN), high * (1.0 + MARGIN)), to: (HEIGHT - FOOT, TOP) };
@@ -151,7 +154,7 @@ fn levels(points: &[f64], changes: &[Change], x: Scale, y: Scale) -> String {
         let _ = writeln!(
             svg,
             "<line class=\"{0}\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{bottom}\" \
-             stroke-dasharray=\"4 3\"/><text class=\"{0}\" stroke=\"none\" x=\"{1:.1}\" y=\"12\">\
+             stroke-dasharray=\"4 3\"/><text class=\"{0}\" x=\"{1:.1}\" y=\"12\">\
              {2:+.1} %</text>",
             class(change),
             at + 4.0,
@@ -172,6 +175,16 @@ fn dates(series: &Series) -> String {
         WIDTH - RIGHT,
         date(last.at_unix_ms)
     )
+}
+
+/// What the values are divided by to be shown, and how that is said.
+fn unit(series: &Series) -> (f64, &'static str) {
+    match (series.metric, series.judged) {
+        (Metric::ServerCpu | Metric::RecordsPerS, _) | (_, Basis::OverFloor) => (1.0, ""),
+        (Metric::AckP50 | Metric::AckP99 | Metric::PushP50 | Metric::PushP99, Basis::Raw) => {
+            (1e6, ", in ms")
+        }
+    }
 }
 
 /// A number with three digits or so.
