@@ -520,14 +520,15 @@ fn whatever_holds_a_subscription_up_counts_once_until_its_next_push() {
     let mut w = World::with(ShardLimits { out_bytes: 1000, ..ShardLimits::OFF });
     w.append(1, 10);
     w.append(1, 2000);
-    w.append(1, 10);
     w.open(session(1), consumer(1, "a", 1), 0);
     w.pump();
     w.pump();
     w.pump();
     assert_eq!(w.effects.held_up, HeldUp { credit: 1, ..HeldUp::default() });
     w.subscriptions.credit(session(1), 1, 1 << 20);
-    // The large batch overdraws the rate: the last one waits for that.
+    // The large batch overdraws the rate: the next one waits for that.
+    w.pump();
+    w.append(1, 10);
     w.pump();
     w.pump();
     assert_eq!(w.effects.held_up, HeldUp { credit: 1, quota: 1, ..HeldUp::default() });

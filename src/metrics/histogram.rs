@@ -78,8 +78,8 @@ impl HistogramCell {
         self.max
     }
 
-    /// For each of `bounds`, which rise, how many values are below it. Exact where each bound is the
-    /// first value of a step, as those of [`crate::metrics::Histogram::bounds`] are.
+    /// For each of `bounds`, which rise, how many values are below it. Exact where each bound is
+    /// the first value of a step, as those of [`crate::metrics::Histogram::bounds`] are.
     pub fn below<'a>(&'a self, bounds: &'a [u64]) -> impl Iterator<Item = u64> + 'a {
         let (mut bucket, mut seen) = (0, 0);
         bounds.iter().map(move |&bound| {
