@@ -457,3 +457,84 @@ fn no_record_is_lost_or_doubled_between_disk_and_memory() {
         assert_eq!(w.shard.source(Seq(next)), ReadSource::Tip);
     }
 }
+
+/// How long each push since the last look had waited, where its subscription was live.
+fn waits(w: &mut World) -> Vec<Option<Duration>> {
+    let effects = std::mem::take(&mut w.effects);
+    w.effects.reads = effects.reads.clone();
+    w.effects.held_up = effects.held_up;
+    let of = |effect: &Effect| match effect {
+        Effect::Push { waited, .. } => *waited,
+        other => panic!("{other:?}"),
+    };
+    effects.list.iter().map(of).collect()
+}
+
+#[test]
+fn a_push_has_waited_since_its_oldest_batch_came_but_only_a_live_one_counts() {
+    let mut w = World::new();
+    w.append(1, 10);
+    w.open(session(1), consumer(1, "a", ALL), 0);
+    w.now.mono += Duration::from_secs(9);
+    w.pump();
+    assert_eq!(waits(&mut w), [None], "what was there before it is no latency of a push");
+    w.pump();
+    w.append(1, 10);
+    w.now.mono += Duration::from_millis(2);
+    w.append(1, 10);
+    w.now.mono += Duration::from_millis(3);
+    w.pump();
+    assert_eq!(waits(&mut w), [Some(Duration::from_millis(5))]);
+    let stats: Vec<_> = w.subscriptions.stats(SLOT, &w.shard).collect();
+    let [stats] = &stats[..] else { panic!("one subscription") };
+    assert!(stats.live && stats.lag_records == 0 && stats.lag_ms == Some(0));
+    assert_eq!(stats.last_wait, Some(Duration::from_millis(5)));
+}
+
+#[test]
+fn a_live_subscription_that_falls_back_to_disk_is_missed_once_and_comes_back() {
+    let mut w = World::new();
+    w.open(session(1), consumer(1, "a", ALL), 0);
+    w.pump();
+    w.append(5, 10);
+    w.append(5, 10);
+    w.evict(1);
+    w.pump();
+    w.pump();
+    assert_eq!(w.effects.held_up, HeldUp { tail_misses: 1, ..HeldUp::default() });
+    let lag: Vec<_> =
+        w.subscriptions.stats(SLOT, &w.shard).map(|s| (s.live, s.lag_records)).collect();
+    assert_eq!(lag, [(false, 10)]);
+    let read = w.read().unwrap();
+    w.read_done(read);
+    assert_eq!(waits(&mut w), [None], "what comes from disk has no latency of a push");
+    w.pump();
+    w.append(1, 10);
+    w.pump();
+    assert_eq!(waits(&mut w), [Some(Duration::ZERO)]);
+    assert_eq!(w.effects.held_up.tail_misses, 1);
+}
+
+#[test]
+fn whatever_holds_a_subscription_up_counts_once_until_its_next_push() {
+    let mut w = World::with(ShardLimits { out_bytes: 1000, ..ShardLimits::OFF });
+    w.append(1, 10);
+    w.append(1, 2000);
+    w.open(session(1), consumer(1, "a", 1), 0);
+    w.pump();
+    w.pump();
+    w.pump();
+    assert_eq!(w.effects.held_up, HeldUp { credit: 1, ..HeldUp::default() });
+    w.subscriptions.credit(session(1), 1, 1 << 20);
+    // The large batch overdraws the rate: the next one waits for that.
+    w.pump();
+    w.append(1, 10);
+    w.pump();
+    w.pump();
+    assert_eq!(w.effects.held_up, HeldUp { credit: 1, quota: 1, ..HeldUp::default() });
+    w.now.mono += Duration::from_secs(10);
+    w.pump();
+    w.subscriptions.credit(session(1), 1, 1 << 20);
+    w.pump();
+    assert_eq!(w.effects.held_up, HeldUp { credit: 1, quota: 1, ..HeldUp::default() });
+}

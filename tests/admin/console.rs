@@ -10,11 +10,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use shardway::base::ids::StreamUuid;
-use shardway::base::stream::Position;
+use shardway::base::ids::{ShardNumber, StreamUuid};
+use shardway::base::stream::{Position, StreamOptions};
 use shardway::client::Client;
+use shardway::record::BatchBuilder;
+use shardway::wire::reshard::Reshard;
 use shardway::wire::subscribe::Subscribe;
 
 use crate::metrics::{put, receive, register, subscribe};
@@ -29,8 +35,8 @@ fn json_of(answer: &http::Answer) -> Value {
 fn in_use(observed: &Observed) -> (Client, StreamUuid, Client) {
     let mut client = observed.server.client();
     let uuid = stream(&mut client).summary.uuid;
-    register(&mut client, "live");
-    register(&mut client, "absent");
+    register(&mut client, "watched", "live");
+    register(&mut client, "watched", "absent");
     let mut consumer = observed.server.client();
     subscribe(&mut consumer, uuid, "live", u64::MAX);
     put(&mut client, uuid, 3);
@@ -59,7 +65,7 @@ fn a_stream_shows_who_reads_it_and_how_far_behind() {
     let observed = Observed::start();
     let (mut client, uuid, _consumer) = in_use(&observed);
     // One that accepts one batch, of two.
-    register(&mut client, "slow");
+    register(&mut client, "watched", "slow");
     let mut slow = observed.server.client();
     let (consumer, position) = ("slow", Position::TrimHorizon);
     let request =
@@ -122,6 +128,56 @@ fn no_other_page_puts_a_record() {
     assert_eq!(http::post(&closed.admin, "/api/put", record).status, 403);
 }
 
+/// A stream in use, with a shard that was split, until it is dropped.
+struct Traffic {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Traffic {
+    fn start(observed: &Observed) -> Traffic {
+        let mut client = observed.server.client();
+        let stream = client.create_stream("busy", 2, StreamOptions::default()).expect("a stream");
+        let uuid = stream.summary.uuid;
+        let split = Reshard::Split { shard: ShardNumber(1), at: None };
+        client.reshard_stream("busy", split).expect("a split");
+        register(&mut client, "busy", "live");
+        register(&mut client, "busy", "absent");
+        let mut consumer = observed.server.client();
+        subscribe(&mut consumer, uuid, "live", u64::MAX);
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::spawn({
+            let stop = stop.clone();
+            move || {
+                for turn in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let mut batch = BatchBuilder::new();
+                    for record in 0..10 {
+                        let key = format!("{turn}-{record}");
+                        batch.push(&key, None, &[b'd'; 200]).expect("a small record");
+                    }
+                    let any = ShardNumber::ANY;
+                    client.put(uuid, any, 0, batch.finish()).expect("an answer");
+                    while consumer.next_event(Duration::ZERO).expect("a connection").is_some() {}
+                    // The load, not a wait: some 700 of the 1,000 records/s of a shard.
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+        });
+        Traffic { stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().expect("it was started").join();
+        assert!(ended.is_ok() || std::thread::panicking(), "the producer has panicked");
+    }
+}
+
 // ---- In a browser ------------------------------------------------------------------------------
 
 fn browser() -> Option<PathBuf> {
@@ -159,13 +215,11 @@ fn open(browser: &Path, url: &str, args: &[&str]) -> Output {
 fn the_console_shows_a_stream_in_use_in_a_browser() {
     let Some(browser) = browser() else { return };
     let observed = Observed::with(|setup| setup.switch("--admin-writes"));
-    let (mut client, uuid, _consumer) = in_use(&observed);
-    client.create_stream("another", 3, Default::default()).expect("a new stream");
-    put(&mut client, uuid, 500);
-    let url = format!("http://{}/#watched", observed.admin);
+    let _traffic = Traffic::start(&observed);
+    let url = format!("http://{}/#busy", observed.admin);
     let page = String::from_utf8(open(&browser, &url, &["--dump-dom"]).stdout).expect("text");
-    // Both streams, the chosen one's shard, its consumers, and the form to put records.
-    for shown in ["another", "shardId-000000000000", ">live<", ">absent<", "not subscribed"] {
+    let shown = ["shardId-000000000001 (closed)", "shardId-000000000003", ">live<", ">absent<"];
+    for shown in shown.iter().chain(&[">busy<", "not subscribed"]) {
         assert!(page.contains(shown), "no {shown:?} in\n{page}");
     }
     let looks = page.split("data-looks=\"").nth(1).and_then(|rest| rest.split('"').next());

@@ -1,5 +1,7 @@
 //! The admin port of a real server: health, metrics, and what `tuning/prometheus` makes of them.
 
+#![allow(clippy::print_stderr, reason = "a failed test shows it")]
+
 #[allow(dead_code, reason = "it is for tests of all kinds")]
 #[path = "../support/process.rs"]
 mod process;
