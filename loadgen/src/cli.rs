@@ -107,6 +107,9 @@ pub struct Common {
     /// Leave the floor out; results then have no ratio to it.
     #[arg(long, global = true)]
     pub no_floor: bool,
+    /// Revision of the source of a server that is not in this process, for the result file.
+    #[arg(long, global = true, value_name = "REVISION")]
+    pub server_revision: Option<String>,
     /// End with exit code 4 when a target is missed.
     #[arg(long, global = true)]
     pub strict: bool,
@@ -219,7 +222,7 @@ pub struct Http {
     #[arg(long, default_value_t = crate::http::RATE)]
     pub rate: f64,
     /// Spacing of its batches.
-    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    #[arg(long, value_enum, default_value_t = Arrival::Constant)]
     pub arrival: Arrival,
     /// Its consumers, each with a connection of HTTP/2 and every shard.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -309,7 +312,7 @@ pub struct Latency {
     #[arg(long, default_value_t = 1)]
     pub consumer_connections: u32,
     /// Spacing of the batches.
-    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    #[arg(long, value_enum, default_value_t = Arrival::Constant)]
     pub arrival: Arrival,
 }
 
@@ -338,7 +341,7 @@ pub struct Shards {
     #[arg(long, value_enum, default_value_t = Limits::Off)]
     pub limits: Limits,
     /// Spacing of the batches.
-    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    #[arg(long, value_enum, default_value_t = Arrival::Constant)]
     pub arrival: Arrival,
 }
 

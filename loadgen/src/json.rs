@@ -42,10 +42,40 @@ mod tests {
         write(&report, &path).expect("written");
         let text = fs::read_to_string(&path).expect("readable");
         let json: serde_json::Value = serde_json::from_str(&text).expect("valid");
-        assert_eq!(json["schema_version"], 1);
+        assert_eq!(json["schema_version"], crate::report::SCHEMA_VERSION);
         assert_eq!(json["rows"][0]["durability"], "durable");
         for field in ["p50_ns", "p90_ns", "p99_ns", "p999_ns", "p9999_ns", "max_ns"] {
             assert!(json["rows"][0]["push"][field].is_u64(), "{field}");
         }
+    }
+
+    /// Every name that a report of plain runs contains, at any depth.
+    fn names(json: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+        match json {
+            serde_json::Value::Object(fields) => {
+                found.extend(fields.keys().cloned());
+                fields.values().for_each(|value| names(value, found));
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|v| names(v, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_field_is_explained() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut report = Report::new(Host::read(dir.path()), 1, true);
+        let floor = crate::floor::tests::sample();
+        let outcome = crate::report::tests::outcome(1_000);
+        let row = Row::of("x", &Workload::default().pushed(9.0, 1), &outcome, Some(&floor));
+        report.verdict = crate::report::Verdict::of(std::slice::from_ref(&row));
+        (report.floor, report.rows) = (Some(floor), vec![row]);
+        let json = serde_json::to_value(&report).expect("plain fields");
+        let mut found = std::collections::BTreeSet::new();
+        names(&json, &mut found);
+        let text = include_str!("../RESULTS.md");
+        let unknown: Vec<_> = found.iter().filter(|n| !text.contains(&format!("`{n}`"))).collect();
+        assert!(unknown.is_empty(), "RESULTS.md does not explain {unknown:?}");
+        assert!(text.contains(&format!("`schema_version` {}", crate::report::SCHEMA_VERSION)));
     }
 }

@@ -10,6 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::latency::Latencies;
 use crate::outbox::Outbox;
 use crate::pending::{Delivery, Pending};
+use crate::series::Recorder;
 use crate::session::subscription_end;
 use crate::verify::{Acked, ReadVerifier};
 use crate::writer::{Writer, writer_of};
@@ -59,7 +60,7 @@ impl Window {
 }
 
 /// What was counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
     /// Records acknowledged inside the window.
     pub window_records: u64,
@@ -73,6 +74,8 @@ pub struct Tally {
     pub open_batches: u64,
     /// The most of them at once.
     pub open_batches_max: u64,
+    /// Those without an answer when the window ended.
+    pub backlog_batches: u64,
     /// Late batches that were given up.
     pub abandoned_batches: u64,
     /// Time in the window that this thread spent on sockets that were ready and batches due.
@@ -81,6 +84,8 @@ pub struct Tally {
     pub ack: Latencies,
     /// Intended send to arrival, for each consumer.
     pub push: Vec<Latencies>,
+    /// The same second by second.
+    pub series: Recorder,
 }
 
 /// A run without its sockets.
@@ -242,9 +247,29 @@ impl Load {
 }
 
 impl Tally {
+    /// Nothing yet, in front of a window.
+    #[must_use]
+    pub fn new(consumers: u32, window: Window) -> Tally {
+        Tally {
+            window_records: 0,
+            acked_records: 0,
+            read_records: 0,
+            refused_batches: 0,
+            open_batches: 0,
+            open_batches_max: 0,
+            backlog_batches: 0,
+            abandoned_batches: 0,
+            busy_ns: 0,
+            ack: Latencies::new(),
+            push: (0..consumers).map(|_| Latencies::new()).collect(),
+            series: Recorder::new(window.start_ns),
+        }
+    }
+
     /// Records that were meant to leave at `intended_ns` were acknowledged.
     pub fn acked(&mut self, intended_ns: u64, now_ns: u64, records: u64, window: Window) {
         self.acked_records += records;
+        self.series.acked(now_ns, now_ns - intended_ns, records);
         if window.contains(now_ns) {
             self.window_records += records;
         }
@@ -253,9 +278,11 @@ impl Tally {
         }
     }
 
-    fn delivered(&mut self, delivery: Delivery, window: Window) {
+    /// Records have reached a reader.
+    pub fn delivered(&mut self, delivery: Delivery, window: Window) {
+        let ns = delivery.at_ns.saturating_sub(delivery.intended_ns);
+        self.series.pushed(delivery.at_ns, ns, delivery.records);
         if window.contains(delivery.intended_ns) {
-            let ns = delivery.at_ns.saturating_sub(delivery.intended_ns);
             self.push[delivery.reader as usize].record(ns, delivery.records);
         }
     }

@@ -41,6 +41,7 @@ mod clock;
 mod connection;
 mod context;
 mod cost;
+mod cpu;
 mod embedded;
 mod failure;
 mod floor;
@@ -69,6 +70,7 @@ mod report;
 mod run;
 mod scenario;
 mod server_process;
+mod series;
 mod session;
 mod setup;
 mod shards;
@@ -132,6 +134,7 @@ fn measure(cli: &Cli) -> Result<ExitCode> {
     let spin = cpus.apart() && common.spin;
     let mut report = Report::new(Host::read(&dir), cpus.loadgen, spin);
     let result = fill(cli, cpus, spin, &dir, &mut report);
+    report.host.finish();
     report.verdict = Verdict::of(&report.rows);
     report.complete = result.is_ok() && !stop::requested();
     report.failure = result.as_ref().err().map(ToString::to_string);
@@ -207,7 +210,12 @@ fn fill(
         target.wait_until_known()?;
     }
     pin::pin(cpus.loadgen)?;
-    let context = Context::new(address, spin, progress);
+    let parts = cpu::Parts { cpus, embedded: embedded.is_some() };
+    report.server_git_revision = match &embedded {
+        Some(_) => report.host.git_revision.map(str::to_owned),
+        None => cli.common.server_revision.clone(),
+    };
+    let context = Context::new(address, spin, parts, progress);
     let Times { warmup, duration } = times;
     let mut bench = Bench { context: &context, report, warmup, duration };
     let result = match &target {

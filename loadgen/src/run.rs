@@ -6,8 +6,8 @@ use crate::arrival::Schedule;
 use crate::clock::{nanos, now_ns};
 use crate::connection::Connection;
 use crate::context::Context;
+use crate::cpu::Sampler;
 use crate::failure::{Failure, Result};
-use crate::latency::Latencies;
 use crate::load::{Load, Tally, Window};
 use crate::outcome::Outcome;
 use crate::poll::{Poller, Ready};
@@ -49,6 +49,7 @@ struct Run<'a> {
     sending: bool,
     /// When something last arrived.
     progress_ns: u64,
+    cpu: Sampler,
 }
 
 impl<'a> Run<'a> {
@@ -63,7 +64,6 @@ impl<'a> Run<'a> {
         let writers = setup::writers(stream, workload, &pools, &poller, &mut connections)?;
         let subscriptions =
             setup::subscriptions(stream, workload, &pools, &poller, &mut connections)?;
-        let push = (0..workload.consumers).map(|_| Latencies::new()).collect();
         let start = now_ns();
         let start_ns = start + nanos(workload.warmup);
         let window = Window { start_ns, end_ns: start_ns + nanos(workload.duration) };
@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
             subscriptions,
             window,
             closed_loop: workload.rate.is_none(),
-            tally: Tally { push, ..Tally::default() },
+            tally: Tally::new(workload.consumers, window),
         };
         Ok(Run {
             context,
@@ -90,6 +90,7 @@ impl<'a> Run<'a> {
             unflushed: Vec::new(),
             sending: true,
             progress_ns: start,
+            cpu: Sampler::start(context.parts),
         })
     }
 
@@ -143,6 +144,7 @@ impl<'a> Run<'a> {
         if now >= self.load.window.end_ns || stop::requested() {
             self.sending = false;
             self.load.closed_loop = false;
+            self.load.tally.backlog_batches = self.load.tally.open_batches;
             self.load.window.end_ns = self.load.window.end_ns.min(now);
             return Ok(());
         }
@@ -216,7 +218,8 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self, stream: &mut TestStream) -> Result<Outcome> {
-        let Run { context, workload, load, connections, .. } = self;
+        let Run { context, workload, load, connections, cpu, .. } = self;
+        let cpu = cpu.finish(load.window);
         // The load's connections end first, so that a read-back has the server for itself.
         drop(connections);
         let refused = |writer: u32| load.writers[writer as usize].refused;
@@ -230,6 +233,6 @@ impl<'a> Run<'a> {
         };
         // A verified run has paired every push with its ack.
         debug_assert!(load.shards.iter().all(|shard| shard.pending.is_empty()));
-        Ok(Outcome::of(workload, load.window, &load.tally, read_back))
+        Ok(Outcome::of(workload, load.window, load.tally, read_back, cpu))
     }
 }

@@ -78,7 +78,7 @@ impl Default for Workload {
             connections: 1,
             in_flight: 1,
             rate: None,
-            arrival: Arrival::Uniform,
+            arrival: Arrival::Constant,
             consumers: 0,
             consumer_connections: 1,
             durability: Durability::Durable,

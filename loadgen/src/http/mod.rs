@@ -114,7 +114,7 @@ impl HttpOptions {
             batch_records: None,
             connections: None,
             rate: RATE,
-            arrival: Arrival::Uniform,
+            arrival: Arrival::Constant,
             consumers: 1,
             subscriptions: SUBSCRIPTIONS,
             server: ServerChoice::default(),
@@ -215,7 +215,7 @@ fn subscribe(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) -> R
     };
     let name = format!("SubscribeToShard, {:.0}/s", options.rate);
     row(bench, target, &name, Operation::PutRecords, &workload, |row| {
-        let p99_ms = row.push.map(|push| push.p99_ns as f64 / 1e6);
+        let p99_ms = row.push.as_ref().map(|push| push.p99_ns as f64 / 1e6);
         let p99 = p99_ms.map(|ms| report::Target::at_most("push p99 ms", ms, PUSH_P99_MS));
         let rate = report::Target::at_least("records/s", row.records_per_s, 0.99 * options.rate);
         p99.into_iter().chain([rate]).collect()

@@ -25,10 +25,11 @@ use super::writer::Writer;
 use crate::arrival::Schedule;
 use crate::clock::{nanos, now_ns};
 use crate::context::Context;
+use crate::cpu::Sampler;
 use crate::failure::{Failure, Result};
-use crate::latency::Latencies;
 use crate::load::{Tally, Window};
 use crate::outcome::Outcome;
+use crate::pending::Delivery;
 use crate::poll::{Poller, Ready};
 use crate::stop;
 use crate::workload::Workload;
@@ -79,6 +80,7 @@ struct Run<'a> {
     tally: Tally,
     /// When something last arrived.
     progress_ns: u64,
+    cpu: Sampler,
 }
 
 /// Consumers, each of which reads every shard.
@@ -142,11 +144,9 @@ impl<'a> Run<'a> {
             schedule,
             sending: true,
             window,
-            tally: Tally {
-                push: (0..workload.consumers).map(|_| Latencies::new()).collect(),
-                ..Tally::default()
-            },
+            tally: Tally::new(workload.consumers, window),
             progress_ns: start,
+            cpu: Sampler::start(context.parts),
         })
     }
 
@@ -187,6 +187,7 @@ impl<'a> Run<'a> {
     fn send_due(&mut self, now: u64) -> Result<()> {
         if now >= self.window.end_ns || stop::requested() {
             self.sending = false;
+            self.tally.backlog_batches = self.tally.open_batches;
             self.window.end_ns = self.window.end_ns.min(now);
             return Ok(());
         }
@@ -277,9 +278,8 @@ impl<'a> Run<'a> {
                     return Err(Failure::Stalled(what));
                 };
                 tally.read_records += 1;
-                if window.contains(intended_ns) {
-                    tally.push[consumer].record(now - intended_ns, 1);
-                }
+                let (reader, at_ns) = (consumer as u32, now);
+                tally.delivered(Delivery { reader, intended_ns, at_ns, records: 1 }, window);
             }
             Ok(())
         })
@@ -326,11 +326,12 @@ impl<'a> Run<'a> {
 
     fn finish(self) -> Result<Outcome> {
         let Run { context, workload, mut stream, shards, pools, writers, acked, tally, .. } = self;
+        let cpu = self.cpu.finish(self.window);
         if let Some(Consumers { readers, .. }) = self.consumers {
             for reader in &readers {
                 acked.compare(reader.ledger(), &shards).map_err(Failure::HttpMismatch)?;
             }
-            return Ok(Outcome::of(workload, self.window, &tally, None));
+            return Ok(Outcome::of(workload, self.window, tally, None, cpu));
         }
         // The load's connections end first, so that a read-back has the server for itself.
         drop(self.connections);
@@ -340,7 +341,7 @@ impl<'a> Run<'a> {
         let read_back =
             read_back::read(&mut stream, &mut reader, tally.acked_records, sent, progress)?;
         acked.compare(reader.ledger(), &shards).map_err(Failure::HttpMismatch)?;
-        Ok(Outcome::of(workload, self.window, &tally, Some(read_back)))
+        Ok(Outcome::of(workload, self.window, tally, Some(read_back), cpu))
     }
 }
 
