@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::clock::now_ns;
 use crate::load::Window;
 use crate::pin::{self, Cpus};
+use crate::server_process::memory_of;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -27,6 +28,9 @@ pub struct CpuSeries {
     pub seconds: Vec<f64>,
     /// The CPUs with a part in the run, and those that were busy all the same.
     pub cpus: Vec<CpuTrack>,
+    /// Resident memory of the server's process at the end of each interval, where it is known; an
+    /// embedded server's is this program's, with the load generator.
+    pub server_memory_bytes: Vec<u64>,
     /// Share of the time of all CPUs that the hypervisor took, in %.
     pub steal_percent: Option<f64>,
 }
@@ -51,12 +55,13 @@ pub struct Parts {
     pub cpus: Cpus,
     /// Whether the server is in this process, and thus on the other CPU.
     pub embedded: bool,
+    /// The server's process, where it is known.
+    pub server_pid: Option<u32>,
 }
 
 impl Parts {
     fn role(&self, cpu: usize) -> Option<&'static str> {
-        let (loadgen, server) =
-            (cpu == self.cpus.loadgen, self.embedded && cpu == self.cpus.other);
+        let (loadgen, server) = (cpu == self.cpus.loadgen, self.embedded && cpu == self.cpus.other);
         match (loadgen, server) {
             (true, true) => Some("loadgen and server"),
             (true, false) => Some("loadgen"),
@@ -72,6 +77,7 @@ struct Sample {
     at_ns: u64,
     /// By CPU: its number, and busy, stolen and all ticks.
     cpus: Vec<(usize, [u64; 3])>,
+    server_memory_bytes: Option<u64>,
 }
 
 /// A running look at the CPUs.
@@ -92,13 +98,13 @@ impl Sampler {
             let _ = pin::release_all();
             let mut samples = Vec::new();
             loop {
-                samples.extend(fs::read_to_string("/proc/stat").ok().map(|stat| read(&stat)));
+                samples.extend(look(parts.server_pid));
                 match stopped.recv_timeout(INTERVAL) {
                     Err(RecvTimeoutError::Timeout) => {}
                     _ => break,
                 }
             }
-            samples.extend(fs::read_to_string("/proc/stat").ok().map(|stat| read(&stat)));
+            samples.extend(look(parts.server_pid));
             samples
         });
         Sampler { stop, thread, parts }
@@ -113,8 +119,14 @@ impl Sampler {
     }
 }
 
-fn read(stat: &str) -> Sample {
-    Sample { at_ns: now_ns(), cpus: stat.lines().filter_map(cpu_line).collect() }
+fn look(server_pid: Option<u32>) -> Option<Sample> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let memory = server_pid.and_then(|pid| memory_of(pid).ok());
+    Some(Sample {
+        at_ns: now_ns(),
+        cpus: stat.lines().filter_map(cpu_line).collect(),
+        server_memory_bytes: memory.map(|(now, _)| now),
+    })
 }
 
 /// Number, and busy, stolen and all ticks, of a line such as `cpu0 1 2 3 4 5 6 7 8 9 10`.
@@ -150,6 +162,7 @@ fn series(samples: &[Sample], window: Window, parts: Parts) -> CpuSeries {
     CpuSeries {
         from_s: pairs.iter().map(|pair| since_start(pair[0].at_ns)).collect(),
         seconds: pairs.iter().map(|pair| (pair[1].at_ns - pair[0].at_ns) as f64 / 1e9).collect(),
+        server_memory_bytes: pairs.iter().filter_map(|p| p[1].server_memory_bytes).collect(),
         cpus: cpus.filter(|track| track.role.is_some() || busy(track)).collect(),
         steal_percent: (all > 0).then(|| steal as f64 * 100.0 / all as f64),
     }
@@ -175,12 +188,13 @@ mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
-    const PARTS: Parts = Parts { cpus: Cpus { loadgen: 1, other: 0 }, embedded: true };
+    const CPUS: Cpus = Cpus { loadgen: 1, other: 0 };
+    const PARTS: Parts = Parts { cpus: CPUS, embedded: true, server_pid: None };
 
     fn sample(at_ns: u64, busy: [u64; 3]) -> Sample {
         let ticks = |busy: u64| [busy, at_ns / SECOND, at_ns / SECOND * 100];
         let cpus = busy.iter().enumerate().map(|(cpu, &busy)| (cpu, ticks(busy))).collect();
-        Sample { at_ns, cpus }
+        Sample { at_ns, cpus, server_memory_bytes: None }
     }
 
     #[test]

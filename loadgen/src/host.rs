@@ -75,9 +75,7 @@ impl Host {
             steal_percent: ticks.and_then(|now| steal_percent([0, 0], now)),
             steal_during_run_percent: None,
             governor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-            clock_source: line(
-                "/sys/devices/system/clocksource/clocksource0/current_clocksource",
-            ),
+            clock_source: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
             disk: Disk::of(dir),
             optimised: !cfg!(debug_assertions),
             git_revision: option_env!("LOADGEN_GIT_REVISION"),

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::failure::{Failure, Result};
 use crate::report::Report;
@@ -17,6 +18,16 @@ pub fn write(report: &Report, path: &Path) -> Result<()> {
         fs::write(path, text)
     };
     written.map_err(Failure::io(format!("writing {}", path.display())))
+}
+
+/// Writes the report into a folder, under a name with the time, and returns the file.
+pub fn keep(report: &Report, name: &str, dir: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(dir).map_err(Failure::io(format!("creating {}", dir.display())))?;
+    let started = UNIX_EPOCH + Duration::from_millis(report.started_unix_ms);
+    let started = humantime::format_rfc3339_seconds(started).to_string();
+    let path = dir.join(format!("{name}-{}.json", started.replace([':', '-'], "")));
+    write(report, &path)?;
+    Ok(path)
 }
 
 /// Whether the report takes standard output, so that the table must not.

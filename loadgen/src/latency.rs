@@ -70,7 +70,7 @@ impl Latencies {
 }
 
 /// What a report says of some latencies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Percentiles {
     /// How many records.
     pub records: u64,

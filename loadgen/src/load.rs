@@ -18,6 +18,9 @@ use crate::writer::{Writer, writer_of};
 /// Credit of a subscription: more than a server has under way, so that it never waits for us.
 pub const CREDIT_BYTES: u64 = 32 << 20;
 
+/// A window of this length is long: its end is compared with its beginning.
+const LONG_NS: u64 = 60_000_000_000;
+
 /// A shard under load.
 #[derive(Debug)]
 pub struct ShardLoad {
@@ -86,6 +89,8 @@ pub struct Tally {
     pub push: Vec<Latencies>,
     /// The same second by second.
     pub series: Recorder,
+    /// Push, or else ack, of the first sixth of a long window, and of the last.
+    pub sixths: Option<[Latencies; 2]>,
 }
 
 /// A run without its sockets.
@@ -263,6 +268,19 @@ impl Tally {
             ack: Latencies::new(),
             push: (0..consumers).map(|_| Latencies::new()).collect(),
             series: Recorder::new(window.start_ns),
+            sixths: (window.end_ns - window.start_ns >= LONG_NS)
+                .then(|| [Latencies::new(), Latencies::new()]),
+        }
+    }
+
+    /// Counts for the sixth that `intended_ns` is in, if that is the first or the last.
+    fn record_sixth(&mut self, intended_ns: u64, ns: u64, records: u64, window: Window) {
+        let Some([first, last]) = &mut self.sixths else { return };
+        let sixth = (window.end_ns - window.start_ns) / 6;
+        if intended_ns < window.start_ns + sixth {
+            first.record(ns, records);
+        } else if intended_ns >= window.end_ns - sixth {
+            last.record(ns, records);
         }
     }
 
@@ -275,6 +293,9 @@ impl Tally {
         }
         if window.contains(intended_ns) {
             self.ack.record(now_ns - intended_ns, records);
+            if self.push.is_empty() {
+                self.record_sixth(intended_ns, now_ns - intended_ns, records, window);
+            }
         }
     }
 
@@ -284,6 +305,7 @@ impl Tally {
         self.series.pushed(delivery.at_ns, ns, delivery.records);
         if window.contains(delivery.intended_ns) {
             self.push[delivery.reader as usize].record(ns, delivery.records);
+            self.record_sixth(delivery.intended_ns, ns, delivery.records, window);
         }
     }
 }

@@ -35,6 +35,10 @@ pub struct Outcome {
     pub verified_records: u64,
     /// How the read-back went, when nobody read along.
     pub read_back: Option<ReadBack>,
+    /// Push, or else ack, of the first sixth of a long run.
+    pub first_sixth: Option<Percentiles>,
+    /// And of the last.
+    pub last_sixth: Option<Percentiles>,
     /// Second by second.
     pub series: Series,
     /// What the CPUs did meanwhile.
@@ -80,6 +84,8 @@ impl Outcome {
             push_by_consumer: tally.push.iter().filter_map(Latencies::percentiles).collect(),
             verified_records: tally.read_records + read_back.map_or(0, |r| r.records),
             read_back,
+            first_sixth: tally.sixths.as_ref().and_then(|sixths| sixths[0].percentiles()),
+            last_sixth: tally.sixths.as_ref().and_then(|sixths| sixths[1].percentiles()),
             series: tally.series.finish(window),
             cpu,
         }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use shardway::base::stream::Durability;
 
 use crate::arrival::Arrival;
+use crate::ceiling::CeilingRow;
 use crate::cost::CostRow;
 use crate::cpu::CpuSeries;
 use crate::floor::Floor;
@@ -20,6 +21,7 @@ use crate::outcome::Outcome;
 use crate::quota::QuotaRow;
 use crate::series::Series;
 use crate::session::ServerFacts;
+use crate::slo::Slo;
 use crate::workload::Workload;
 
 /// Grows when a field changes its meaning or goes.
@@ -57,6 +59,9 @@ pub struct Report {
     pub floor: Option<Floor>,
     /// The results.
     pub rows: Vec<Row>,
+    /// What `ceiling` has found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ceilings: Vec<CeilingRow>,
     /// What `life` has shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<LifeReport>,
@@ -98,6 +103,7 @@ impl Report {
             endpoint: None,
             floor: None,
             rows: Vec::new(),
+            ceilings: Vec::new(),
             life: None,
             quota: Vec::new(),
             many_shards: None,
@@ -126,6 +132,12 @@ impl Report {
         let whole =
             self.life.is_some() || self.many_shards.is_some() || self.subscriptions.is_some();
         self.floor.is_none() && rows == 0 && !whole
+    }
+
+    /// Whether a bound that the user has set was missed.
+    #[must_use]
+    pub fn slo_missed(&self) -> bool {
+        self.targets().any(|target| Slo::is_about(target) && !target.met)
     }
 
     /// Whether every target was met.
@@ -193,6 +205,15 @@ pub struct Row {
     pub push_by_consumer: Vec<Percentiles>,
     /// Records read and found right.
     pub verified_records: u64,
+    /// Push, or else ack, of the first sixth of a run of a minute or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_sixth: Option<Percentiles>,
+    /// And of the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_sixth: Option<Percentiles>,
+    /// What happened beside the load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// Second by second.
     pub series: Series,
     /// What the CPUs did meanwhile.
@@ -203,6 +224,19 @@ pub struct Row {
     pub floor_ratios: Vec<FloorRatio>,
     /// Targets and whether they are met.
     pub targets: Vec<Target>,
+}
+
+/// What happened beside a load.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Beside {
+    /// What.
+    pub what: &'static str,
+    /// How many did it.
+    pub consumers: u32,
+    /// 10^6 bytes a second that it read.
+    pub mb_per_s: Option<f64>,
+    /// How often it began.
+    pub rounds: Option<u32>,
 }
 
 /// How a server is spoken to.
@@ -283,6 +317,9 @@ impl Row {
             push: outcome.push.clone(),
             push_by_consumer: outcome.push_by_consumer.clone(),
             verified_records: outcome.verified_records,
+            first_sixth: outcome.first_sixth.clone(),
+            last_sixth: outcome.last_sixth.clone(),
+            beside: None,
             series: outcome.series.clone(),
             cpu: outcome.cpu.clone(),
             read_back_mb_per_s: outcome.read_back.map(|r| r.bytes as f64 / 1e6 / r.seconds),
@@ -342,7 +379,8 @@ impl Verdict {
     /// Over the rows with a consumer; none without one.
     #[must_use]
     pub fn of(rows: &[Row]) -> Option<Verdict> {
-        let slowest = rows.iter().filter_map(|row| row.push.as_ref()).map(|push| push.p99_ns).max()?;
+        let slowest =
+            rows.iter().filter_map(|row| row.push.as_ref()).map(|push| push.p99_ns).max()?;
         let times_faster = AWS_PROPAGATION_NS / slowest as f64;
         let comparison = if times_faster >= 1.0 {
             format!("{times_faster:.0} times faster than")
@@ -400,6 +438,8 @@ pub(crate) mod tests {
             push_by_consumer: push.into_iter().collect(),
             verified_records: 10,
             read_back: None,
+            first_sixth: None,
+            last_sixth: None,
             series: Series::default(),
             cpu: CpuSeries::default(),
         }

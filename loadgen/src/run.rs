@@ -12,7 +12,9 @@ use crate::load::{Load, Tally, Window};
 use crate::outcome::Outcome;
 use crate::poll::{Poller, Ready};
 use crate::read_back;
+use crate::session::Session;
 use crate::setup;
+use crate::skew::Choice;
 use crate::stop;
 use crate::stream::TestStream;
 use crate::workload::Workload;
@@ -36,6 +38,18 @@ pub fn run(context: &Context, what: &str, workload: &Workload) -> Result<Outcome
     run.finish(&mut stream)
 }
 
+/// Writes `workload` into `stream`, until its time or its records are over, and reads nothing.
+pub fn write_only(
+    context: &Context,
+    what: &str,
+    stream: &mut TestStream,
+    workload: &Workload,
+) -> Result<()> {
+    workload.check()?;
+    let mut run = Run::open(context, stream, workload)?;
+    run.drive(what)
+}
+
 struct Run<'a> {
     context: &'a Context,
     workload: &'a Workload,
@@ -43,13 +57,15 @@ struct Run<'a> {
     connections: Vec<Connection>,
     load: Load,
     schedule: Option<Schedule>,
-    next_writer: usize,
+    choice: Choice,
     /// Connections that got a batch in this turn.
     unflushed: Vec<usize>,
     sending: bool,
     /// When something last arrived.
     progress_ns: u64,
     cpu: Sampler,
+    /// Consumers that read nothing.
+    _stalled: Vec<Session>,
 }
 
 impl<'a> Run<'a> {
@@ -64,6 +80,7 @@ impl<'a> Run<'a> {
         let writers = setup::writers(stream, workload, &pools, &poller, &mut connections)?;
         let subscriptions =
             setup::subscriptions(stream, workload, &pools, &poller, &mut connections)?;
+        let stalled = setup::stalled(stream, workload)?;
         let start = now_ns();
         let start_ns = start + nanos(workload.warmup);
         let window = Window { start_ns, end_ns: start_ns + nanos(workload.duration) };
@@ -86,11 +103,12 @@ impl<'a> Run<'a> {
             connections,
             load,
             schedule,
-            next_writer: 0,
+            choice: Choice::new(workload.writers as usize, workload.skew, workload.seed),
             unflushed: Vec::new(),
             sending: true,
             progress_ns: start,
             cpu: Sampler::start(context.parts),
+            _stalled: stalled,
         })
     }
 
@@ -119,7 +137,8 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             if now > shown_ns + nanos(PROGRESS_INTERVAL) {
-                self.context.progress.show(what, self.load.tally.acked_records);
+                let Tally { acked_records, series, .. } = &self.load.tally;
+                self.context.progress.live(what, *acked_records, series.latest());
                 shown_ns = now;
             }
         }
@@ -141,7 +160,9 @@ impl<'a> Run<'a> {
     }
 
     fn send_due(&mut self, now: u64) -> Result<()> {
-        if now >= self.load.window.end_ns || stop::requested() {
+        let enough = self.workload.records_max;
+        let enough = enough.is_some_and(|records| self.load.tally.acked_records >= records);
+        if enough || now >= self.load.window.end_ns || stop::requested() {
             self.sending = false;
             self.load.closed_loop = false;
             self.load.tally.backlog_batches = self.load.tally.open_batches;
@@ -151,8 +172,7 @@ impl<'a> Run<'a> {
         let Some(schedule) = &mut self.schedule else { return Ok(()) };
         self.unflushed.clear();
         while let Some(intended_ns) = schedule.take_due(now) {
-            let writer = self.next_writer;
-            self.next_writer = (writer + 1) % self.load.writers.len();
+            let writer = self.choice.next();
             let token = self.load.writers[writer].token;
             self.load.arrive(writer, intended_ns, &mut self.connections[token].outbox);
             self.unflushed.push(token);

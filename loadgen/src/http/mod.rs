@@ -39,6 +39,7 @@ pub use target::Target;
 use crate::arrival::Arrival;
 use crate::bench::Bench;
 use crate::failure::{Failure, Result};
+use crate::outcome::Outcome;
 use crate::pin::Cpus;
 use crate::report::{self, Protocol, Row};
 use crate::workload::Workload;
@@ -240,6 +241,27 @@ fn row(
     // What another Kinesis does before it acknowledges is its secret.
     row.durability = target.native.map(|_| Durability::Durable);
     row.targets = targets(&row);
-    bench.report.rows.push(row);
+    bench.add(row);
     Ok(())
+}
+
+/// Runs a workload for the usual time and adds its row.
+pub fn measure_workload(
+    bench: &mut Bench<'_>,
+    target: &Target,
+    name: &str,
+    workload: &Workload,
+) -> Result<()> {
+    row(bench, target, name, operation(workload), workload, |_| Vec::new())
+}
+
+/// Runs a workload briefly, to find something out; it is verified but leaves no row.
+pub fn probe(bench: &Bench<'_>, target: &Target, workload: &Workload) -> Result<Outcome> {
+    let (warmup, duration) = (bench.warmup / 3, bench.duration / 5);
+    let load = Workload { warmup, duration, ..workload.clone() };
+    run::run(bench.context, target, "finding the highest rate", operation(workload), &load)
+}
+
+fn operation(workload: &Workload) -> Operation {
+    if workload.batch_records == 1 { Operation::PutRecord } else { Operation::PutRecords }
 }

@@ -180,7 +180,8 @@ impl<'a> Run<'a> {
             if self.waits_in_vain(now)? {
                 return Ok(());
             }
-            self.context.progress.show(what, self.tally.acked_records);
+            let Tally { acked_records, series, .. } = &self.tally;
+            self.context.progress.live(what, *acked_records, series.latest());
         }
     }
 
