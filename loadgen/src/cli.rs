@@ -143,10 +143,14 @@ pub struct Server {
 /// Which Kinesis, and as whom it is asked.
 #[derive(Clone, Debug, Args)]
 pub struct Kinesis {
-    /// A running Kinesis, http://HOST:PORT [default: a server in this process, on a core of its
-    /// own].
+    /// A running Kinesis, http://HOST:PORT or https://HOST:PORT [default: a server in this process,
+    /// on a core of its own].
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
+    /// Authorities that certificates of an https endpoint may come from, PEM [default: the
+    /// system's].
+    #[arg(long, value_name = "FILE", requires = "endpoint")]
+    pub ca_file: Option<PathBuf>,
     /// Region that requests are signed for.
     #[arg(long, default_value = "us-east-1", value_parser = parse_scope_word)]
     pub region: String,

@@ -15,7 +15,7 @@ use crate::pin::{self, Cpus};
 use crate::server_process::memory_of;
 
 /// Between two looks.
-const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL_NS: u64 = 1_000_000_000;
 /// A CPU that never was busier than this, in %, and has no part in the run, is left out.
 const IDLE_PERCENT: f64 = 5.0;
 
@@ -89,20 +89,21 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Looks once a second from now on.
+    /// Looks once a second from `start_ns` on, so that its seconds are those of the run.
     #[must_use]
-    pub fn start(parts: Parts) -> Sampler {
+    pub fn start(parts: Parts, start_ns: u64) -> Sampler {
         let (stop, stopped) = channel();
         let thread = thread::spawn(move || {
             // Away from the measuring thread's CPU where there is another; a failure costs nothing.
             let _ = pin::release_all();
-            let mut samples = Vec::new();
-            loop {
+            let (mut samples, mut next_ns) = (Vec::new(), start_ns);
+            let wait = |until_ns: u64| {
+                let left = Duration::from_nanos(until_ns.saturating_sub(now_ns()));
+                stopped.recv_timeout(left) == Err(RecvTimeoutError::Timeout)
+            };
+            while wait(next_ns) {
                 samples.extend(look(parts.server_pid));
-                match stopped.recv_timeout(INTERVAL) {
-                    Err(RecvTimeoutError::Timeout) => {}
-                    _ => break,
-                }
+                next_ns = (next_ns + INTERVAL_NS).max(now_ns());
             }
             samples.extend(look(parts.server_pid));
             samples

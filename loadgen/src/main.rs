@@ -228,7 +228,7 @@ fn fill(cli: &Cli, cpus: Cpus, spin: bool, dir: &Path, report: &mut Report) -> R
     let http = embedded.as_ref().and_then(|embedded| embedded.http);
     let endpoint = endpoint.or(http.map(Endpoint::at));
     let target = kinesis.zip(endpoint).map(|(kinesis, endpoint)| {
-        report.endpoint = Some(format!("http://{}", endpoint.host));
+        report.endpoint = Some(format!("{}://{}", endpoint.scheme(), endpoint.host));
         Target { endpoint, identity: kinesis.identity(), native }
     });
     let address = native.or(target.as_ref().map(|target| target.endpoint.address));
@@ -324,7 +324,9 @@ impl Command {
             }
             _ => return Ok(None),
         };
-        kinesis.endpoint.as_deref().map(Endpoint::parse).transpose()
+        let ca_file = kinesis.ca_file.as_deref();
+        let endpoint = kinesis.endpoint.as_deref();
+        endpoint.map(|url| Endpoint::parse(url, ca_file)).transpose()
     }
 
     /// Bounds that the user has set.

@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
             unflushed: Vec::new(),
             sending: true,
             progress_ns: start,
-            cpu: Sampler::start(context.parts),
+            cpu: Sampler::start(context.parts, start_ns),
             _stalled: stalled,
         })
     }

@@ -22,6 +22,7 @@ mod socket;
 mod stream;
 mod subscriptions;
 mod target;
+mod transport;
 mod writer;
 
 use std::path::Path;

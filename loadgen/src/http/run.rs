@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
             window,
             tally: Tally::new(workload.consumers, window),
             progress_ns: start,
-            cpu: Sampler::start(context.parts),
+            cpu: Sampler::start(context.parts, start_ns),
         })
     }
 

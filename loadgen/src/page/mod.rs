@@ -126,6 +126,7 @@ fn rows(rows: &[Row]) -> String {
 fn latency_cells(of: Option<(&str, &Latencies)>) -> Vec<String> {
     let Some((kind, p)) = of else { return vec![String::new(); 6] };
     let times = [p.p50_ns, p.p99_ns, p.p999_ns, p.p9999_ns, p.max_ns].map(time);
+    let times = times.into_iter().map(|time| format!("<span class=\"n\">{time}</span>"));
     [kind.to_owned()].into_iter().chain(times).collect()
 }
 

@@ -12,8 +12,14 @@ const CURVE_STEPS: u32 = 20;
 /// The last one: 1 of so many records is slower.
 const CURVE_END: f64 = 1e5;
 
-const LATENCY: Axis =
-    Axis { title: "latency", scale: Scale::Log, label: |ns| time(ns as u64), at_least: None };
+const LATENCY: Axis = Axis { title: "latency", scale: Scale::Log, label: tick, at_least: None };
+
+/// A round time, without digits that say nothing.
+fn tick(ns: f64) -> String {
+    let text = time(ns as u64);
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+}
 
 /// All charts of a file, as figures.
 #[must_use]
@@ -225,6 +231,12 @@ mod tests {
         assert!(!html.contains("by percentile (ack)"), "no row has one");
         assert!(html.contains(">99.9 %<") && html.contains("CPU 3, server"), "{html}");
         assert!(!html.contains("NaN"), "{html}");
+    }
+
+    #[test]
+    fn a_tick_is_as_short_as_it_can_be() {
+        let shown = [100.0, 20_000.0, 2_000_000.0, 1_500_000_000.0].map(tick);
+        assert_eq!(shown, ["0.1 us", "20 us", "2 ms", "1.5 s"]);
     }
 
     #[test]

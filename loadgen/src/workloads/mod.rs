@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub use native::measure;
 pub use over_http::measure as measure_over_http;
-pub use spec::{Rate, Spec};
+pub use spec::Spec;
 
 /// The text of a shipped workload.
 macro_rules! shipped {
@@ -69,6 +69,7 @@ pub fn list() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::spec::Rate;
     use super::*;
 
     const LEAST: &str = "about = \"x\"\n";
