@@ -1,18 +1,32 @@
 //! The open loop: when each batch is meant to leave, whatever the server does.
 
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shardway::base::rng::SplitMix64;
 
 /// How batches are spaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arrival {
     /// Equal distances.
-    Uniform,
+    #[value(alias = "uniform")]
+    Constant,
     /// Exponential distances of the same mean: bursts as independent producers make them.
     Poisson,
+    /// What belongs to a second leaves in its first tenth: timers and cron jobs.
+    Bursts,
+    /// Two seconds at half of the rate, then two at one and a half: a load that changes.
+    Step,
 }
+
+/// Time from one burst to the next.
+const BURST_PERIOD_NS: f64 = 1e9;
+/// Share of a period that its burst takes.
+const BURST_SHARE: f64 = 0.1;
+/// A low and a high step take this long together.
+const STEP_PERIOD_NS: f64 = 4e9;
+/// The rate of a low step over the mean. The high one has the rest.
+const STEP_LOW: f64 = 0.5;
 
 /// A sequence of intended send times.
 #[derive(Clone, Debug)]
@@ -51,7 +65,9 @@ impl Schedule {
         self.issued += 1;
         self.next_ns = match self.arrival {
             // A product, not a sum: rounding does not drift over a long run.
-            Arrival::Uniform => self.issued as f64 * self.interval_ns,
+            Arrival::Constant => self.issued as f64 * self.interval_ns,
+            Arrival::Bursts => burst(self.issued as f64 * self.interval_ns),
+            Arrival::Step => step(self.issued as f64 * self.interval_ns),
             Arrival::Poisson => self.next_ns + self.exponential(),
         };
         Some(intended)
@@ -64,6 +80,22 @@ impl Schedule {
     }
 }
 
+/// When something leaves that equal distances would send at `even_ns`.
+fn burst(even_ns: f64) -> f64 {
+    let period = (even_ns / BURST_PERIOD_NS).floor() * BURST_PERIOD_NS;
+    period + (even_ns - period) * BURST_SHARE
+}
+
+/// The same. Half of a period's time has less than half of its load.
+fn step(even_ns: f64) -> f64 {
+    let period = (even_ns / STEP_PERIOD_NS).floor() * STEP_PERIOD_NS;
+    let (since, half) = (even_ns - period, STEP_PERIOD_NS / 2.0);
+    let low = half * STEP_LOW;
+    let warped =
+        if since < low { since / STEP_LOW } else { half + (since - low) / (2.0 - STEP_LOW) };
+    period + warped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +106,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_before_its_time() {
-        let mut schedule = Schedule::new(Arrival::Uniform, 1_000, 1e6, 1);
+        let mut schedule = Schedule::new(Arrival::Constant, 1_000, 1e6, 1);
         assert_eq!(drain(&mut schedule, 999), Vec::<u64>::new());
         assert_eq!(drain(&mut schedule, 1_000), [1_000]);
         assert_eq!(schedule.next_ns(), 2_000);
@@ -82,14 +114,35 @@ mod tests {
 
     #[test]
     fn a_late_caller_gets_every_time_it_missed() {
-        let mut schedule = Schedule::new(Arrival::Uniform, 0, 1e6, 1);
+        let mut schedule = Schedule::new(Arrival::Constant, 0, 1e6, 1);
         assert_eq!(drain(&mut schedule, 3_500), [0, 1_000, 2_000, 3_000]);
     }
 
     #[test]
     fn a_rate_that_does_not_divide_a_second_does_not_drift() {
-        let mut schedule = Schedule::new(Arrival::Uniform, 0, 7_777.0, 1);
+        let mut schedule = Schedule::new(Arrival::Constant, 0, 7_777.0, 1);
         assert_eq!(drain(&mut schedule, 100_000_000_000 - 1).len(), 777_700);
+    }
+
+    #[test]
+    fn a_burst_has_its_whole_second_in_a_tenth_of_it() {
+        let times = drain(&mut Schedule::new(Arrival::Bursts, 0, 1_000.0, 1), 2_999_999_999);
+        assert_eq!(times.len(), 3_000, "the mean stays");
+        assert!(times.iter().all(|ns| ns % 1_000_000_000 < 100_000_000));
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn a_step_triples_the_rate_and_keeps_the_mean() {
+        let times = drain(&mut Schedule::new(Arrival::Step, 0, 1_000.0, 1), 7_999_999_999);
+        assert_eq!(times.len(), 8_000);
+        let in_first = |from: u64| {
+            let second = from * 1_000_000_000..(from + 1) * 1_000_000_000;
+            times.iter().filter(|ns| second.contains(*ns)).count()
+        };
+        let close = |found: usize, wanted: usize| found.abs_diff(wanted) <= 1;
+        assert!(close(in_first(0), 500) && close(in_first(3), 1_500), "{}", in_first(3));
+        assert!(close(in_first(5), 500) && times.is_sorted());
     }
 
     #[test]

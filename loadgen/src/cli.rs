@@ -15,7 +15,9 @@ use crate::http::{HttpScenario, Identity};
 use crate::keyed::STAMP_BYTES;
 use crate::report::Protocol;
 use crate::scenario::Scenario;
+use crate::slo::Slo;
 use crate::workload::{BATCH_RECORDS, QUOTA_BATCH_RECORDS, QUOTA_CONNECTIONS, RECORD_BYTES};
+use crate::workloads::Spec;
 
 /// Measures what a Shardway server sustains and how fast records reach their consumers.
 ///
@@ -65,6 +67,10 @@ pub enum Command {
     Cost(Cost),
     /// The AWS API, of this server or any other Kinesis: puts and pushes over HTTP.
     Http(Http),
+    /// A workload from a file, or one of those inside: the same load for every server and protocol.
+    Workload(RunWorkload),
+    /// One HTML page of result files, with plots: offline, in print, light and dark.
+    Report(Page),
     /// Start, listing and memory of a server with 10,000 shards, as a process of its own.
     ManyShards(ManyShards),
     /// Whether a build is slower or faster than another: two sets of results, made in turns.
@@ -86,6 +92,11 @@ Examples:
   loadgen quota
   loadgen cost --rounds 11
   loadgen many-shards --streams 1
+  loadgen workload --list
+  loadgen workload catch-up --server 127.0.0.1:4570
+  loadgen workload fan-out --protocol http --endpoint http://localhost:4567
+  loadgen latency --rate 3000 --slo p99=2ms,p999=5ms
+  loadgen report a.json b.json -o both.html
   loadgen http
   loadgen http put-records --endpoint http://localhost:4567 --shards 4
   loadgen quick --protocol http
@@ -93,8 +104,8 @@ Examples:
   loadgen history results --html history.html
 
 Exit codes: 0 measured, 1 failed, 2 wrong options, 3 VERIFICATION FAILED,
-4 target missed (--strict) or regressed (compare, history),
-5 compare: too few runs, or not comparable; 130 interrupted";
+ 4 target missed (--strict), bound missed (--slo) or regressed (compare, history),
+ 5 compare: too few runs, or not comparable; 130 interrupted";
 
 /// Options of all commands.
 #[derive(Clone, Debug, Args)]
@@ -116,6 +127,12 @@ pub struct Common {
     /// Leave the floor out; results then have no ratio to it.
     #[arg(long, global = true)]
     pub no_floor: bool,
+    /// Revision of the source of a server that is not in this process, for the result file.
+    #[arg(long, global = true, value_name = "REVISION")]
+    pub server_revision: Option<String>,
+    /// Process of a server that is not in this one: its memory is watched.
+    #[arg(long, global = true, value_name = "PID")]
+    pub server_process: Option<u32>,
     /// End with exit code 4 when a target is missed.
     #[arg(long, global = true)]
     pub strict: bool,
@@ -135,10 +152,14 @@ pub struct Server {
 /// Which Kinesis, and as whom it is asked.
 #[derive(Clone, Debug, Args)]
 pub struct Kinesis {
-    /// A running Kinesis, http://HOST:PORT [default: a server in this process, on a core of its
-    /// own].
+    /// A running Kinesis, http://HOST:PORT or https://HOST:PORT [default: a server in this process,
+    /// on a core of its own].
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
+    /// Authorities that certificates of an https endpoint may come from, PEM [default: the
+    /// system's].
+    #[arg(long, value_name = "FILE", requires = "endpoint")]
+    pub ca_file: Option<PathBuf>,
     /// Region that requests are signed for.
     #[arg(long, default_value = "us-east-1", value_parser = parse_scope_word)]
     pub region: String,
@@ -194,6 +215,59 @@ pub struct Quick {
     /// Where, over HTTP.
     #[command(flatten)]
     pub kinesis: Kinesis,
+    /// Where result file and page go, unless --json names a file.
+    #[arg(long, value_name = "DIR", default_value = RESULTS)]
+    pub results: PathBuf,
+}
+
+/// Where results go unless another place is named.
+const RESULTS: &str = "loadgen-results";
+
+/// `loadgen workload`.
+#[derive(Clone, Debug, Args)]
+pub struct RunWorkload {
+    /// Name of a workload inside, or a TOML file.
+    #[arg(
+        value_name = "NAME|FILE",
+        value_parser = crate::workloads::load,
+        required_unless_present = "list"
+    )]
+    pub workload: Option<Spec>,
+    /// Lists the workloads inside.
+    #[arg(long)]
+    pub list: bool,
+    /// Native address of a running server [default: one in this process, on a core of its own].
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
+    pub server: Option<SocketAddr>,
+    /// How the server is spoken to.
+    #[arg(long, value_enum, default_value_t = Protocol::Native)]
+    pub protocol: Protocol,
+    /// Where, over HTTP.
+    #[command(flatten)]
+    pub kinesis: Kinesis,
+    /// Seconds before the measured ones, instead of the file's.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub warmup: Option<Duration>,
+    /// Measured seconds, instead of the file's.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub duration: Option<Duration>,
+    /// Bounds such as p99=2ms,ack.p999=5ms; a miss ends with exit code 4.
+    #[arg(long, value_name = "BOUNDS")]
+    pub slo: Option<Slo>,
+    /// Where result file and page go, unless --json names a file.
+    #[arg(long, value_name = "DIR", default_value = RESULTS)]
+    pub results: PathBuf,
+}
+
+/// `loadgen report`.
+#[derive(Clone, Debug, Args)]
+pub struct Page {
+    /// Result files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The page [default: beside a single file, else loadgen-report.html].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `loadgen http`.
@@ -228,7 +302,7 @@ pub struct Http {
     #[arg(long, default_value_t = crate::http::RATE)]
     pub rate: f64,
     /// Spacing of its batches.
-    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    #[arg(long, value_enum, default_value_t = Arrival::Constant)]
     pub arrival: Arrival,
     /// Its consumers, each with a connection of HTTP/2 and every shard.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -282,6 +356,12 @@ pub struct Ceiling {
     /// Batches each writer keeps in flight [default: 1 with --writers, else searched].
     #[arg(long)]
     pub in_flight: Option<u32>,
+    /// Only the closed loop: no search for what lasts, no latencies at shares of it.
+    #[arg(long)]
+    pub closed_loop: bool,
+    /// Consumers while latencies are measured.
+    #[arg(long, default_value_t = 1)]
+    pub consumers: u32,
 }
 
 /// `loadgen latency`.
@@ -318,8 +398,11 @@ pub struct Latency {
     #[arg(long, default_value_t = 1)]
     pub consumer_connections: u32,
     /// Spacing of the batches.
-    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    #[arg(long, value_enum, default_value_t = Arrival::Constant)]
     pub arrival: Arrival,
+    /// Bounds such as p99=2ms,ack.p999=5ms; a miss ends with exit code 4.
+    #[arg(long, value_name = "BOUNDS")]
+    pub slo: Option<Slo>,
 }
 
 /// `loadgen shards`.
@@ -347,7 +430,7 @@ pub struct Shards {
     #[arg(long, value_enum, default_value_t = Limits::Off)]
     pub limits: Limits,
     /// Spacing of the batches.
-    #[arg(long, value_enum, default_value_t = Arrival::Uniform)]
+    #[arg(long, value_enum, default_value_t = Arrival::Constant)]
     pub arrival: Arrival,
 }
 

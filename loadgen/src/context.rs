@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 
+use crate::cpu::Parts;
 use crate::progress::Progress;
 use crate::session::ServerFacts;
 
@@ -13,6 +14,8 @@ pub struct Context {
     /// Look at the sockets without sleeping: the core is ours, and a sleeping virtual CPU takes
     /// tens of microseconds to wake, which the latencies would contain.
     pub spin: bool,
+    /// Who runs on which CPU.
+    pub parts: Parts,
     /// Where progress is shown.
     pub progress: Progress,
     server: RefCell<Option<ServerFacts>>,
@@ -21,8 +24,8 @@ pub struct Context {
 impl Context {
     /// A context for runs against `address`.
     #[must_use]
-    pub fn new(address: SocketAddr, spin: bool, progress: Progress) -> Context {
-        Context { address, spin, progress, server: RefCell::new(None) }
+    pub fn new(address: SocketAddr, spin: bool, parts: Parts, progress: Progress) -> Context {
+        Context { address, spin, parts, progress, server: RefCell::new(None) }
     }
 
     /// Keeps what the server said of itself, for the report.

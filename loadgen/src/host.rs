@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde::Serialize;
 
@@ -11,7 +10,7 @@ use serde::Serialize;
 pub struct Host {
     /// Model name.
     pub cpu: Option<String>,
-    /// CPUs online.
+    /// CPUs that this process may use.
     pub cpus: usize,
     /// Kernel release.
     pub kernel: Option<String>,
@@ -19,12 +18,21 @@ pub struct Host {
     pub memory_kib: Option<u64>,
     /// Share of time that the hypervisor took since boot, in %.
     pub steal_percent: Option<f64>,
+    /// The same, from the start of this invocation to its end.
+    pub steal_during_run_percent: Option<f64>,
+    /// How the first CPU's clock is governed.
+    pub governor: Option<String>,
+    /// What the kernel reads the time from.
+    pub clock_source: Option<String>,
     /// The disk under the measured directory.
     pub disk: Option<Disk>,
     /// Whether this build is optimised.
     pub optimised: bool,
-    /// Revision of the source tree, where it is one.
-    pub git_revision: Option<String>,
+    /// Revision of the source that this program was built from.
+    pub git_revision: Option<&'static str>,
+    /// Stolen and all ticks of all CPUs at the start.
+    #[serde(skip)]
+    ticks: Option<[u64; 2]>,
 }
 
 /// A block device's settings.
@@ -57,17 +65,28 @@ impl Host {
     /// Reads the facts; `dir` says which disk.
     #[must_use]
     pub fn read(dir: &Path) -> Host {
+        let ticks = ticks();
         Host {
             cpu: field("/proc/cpuinfo", "model name"),
             cpus: std::thread::available_parallelism().map_or(1, |n| n.get()),
             kernel: line("/proc/sys/kernel/osrelease"),
             memory_kib: field("/proc/meminfo", "MemTotal")
                 .and_then(|text| text.split_whitespace().next()?.parse().ok()),
-            steal_percent: fs::read_to_string("/proc/stat").ok().and_then(|s| steal_percent(&s)),
+            steal_percent: ticks.and_then(|now| steal_percent([0, 0], now)),
+            steal_during_run_percent: None,
+            governor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+            clock_source: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
             disk: Disk::of(dir),
             optimised: !cfg!(debug_assertions),
-            git_revision: git_revision(),
+            git_revision: option_env!("LOADGEN_GIT_REVISION"),
+            ticks,
         }
+    }
+
+    /// Notes what was stolen since the facts were read.
+    pub fn finish(&mut self) {
+        let ticks = self.ticks.zip(ticks());
+        self.steal_during_run_percent = ticks.and_then(|(from, to)| steal_percent(from, to));
     }
 }
 
@@ -122,12 +141,22 @@ fn queue_dir(device: &str) -> Option<String> {
     Some(with_queue.join("queue").to_str()?.to_owned())
 }
 
-fn steal_percent(stat: &str) -> Option<f64> {
+/// Stolen and all ticks of all CPUs since boot.
+fn ticks() -> Option<[u64; 2]> {
+    ticks_of(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+fn ticks_of(stat: &str) -> Option<[u64; 2]> {
     let cpu = stat.lines().find(|line| line.starts_with("cpu "))?;
     let times: Vec<u64> = cpu.split_whitespace().skip(1).filter_map(|t| t.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal; guest times are part of user.
     let total: u64 = times.get(..8)?.iter().sum();
-    (total > 0).then(|| times[7] as f64 * 100.0 / total as f64)
+    Some([times[7], total])
+}
+
+fn steal_percent(from: [u64; 2], to: [u64; 2]) -> Option<f64> {
+    let [steal, total] = [to[0].saturating_sub(from[0]), to[1].saturating_sub(from[1])];
+    (total > 0).then(|| steal as f64 * 100.0 / total as f64)
 }
 
 fn line(path: &str) -> Option<String> {
@@ -138,14 +167,6 @@ fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.split_once(':'))?.1;
     Some(value.trim().to_owned())
-}
-
-fn git_revision() -> Option<String> {
-    let dir = env!("CARGO_MANIFEST_DIR");
-    let output =
-        Command::new("git").args(["-C", dir, "describe", "--always", "--dirty"]).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -164,7 +185,9 @@ mod tests {
     #[test]
     fn steal_is_a_share_of_all_time() {
         let stat = "cpu  50 0 20 20 0 0 0 10 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
-        assert_eq!(steal_percent(stat), Some(10.0));
-        assert_eq!(steal_percent("intr 1"), None);
+        assert_eq!(ticks_of(stat), Some([10, 100]));
+        assert_eq!(steal_percent([0, 0], [10, 100]), Some(10.0));
+        assert_eq!(steal_percent([10, 100], [10, 100]), None, "no time has passed");
+        assert_eq!(ticks_of("intr 1"), None);
     }
 }

@@ -1,6 +1,9 @@
 //! Latencies as HdrHistograms: merged, never averaged.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde::Serialize;
 
 /// Three digits: a percentile is at most 0.1 % off.
@@ -53,12 +56,21 @@ impl Latencies {
             p999_ns: at(0.999),
             p9999_ns: at(0.9999),
             max_ns: self.0.max(),
+            hdr: self.encoded(),
         })
+    }
+
+    /// As HdrHistogram writes it into logs: V2, deflated, in base64.
+    fn encoded(&self) -> String {
+        let mut bytes = Vec::new();
+        let written = V2DeflateSerializer::new().serialize(&self.0, &mut bytes);
+        written.expect("memory takes every byte");
+        STANDARD.encode(bytes)
     }
 }
 
 /// What a report says of some latencies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Percentiles {
     /// How many records.
     pub records: u64,
@@ -78,6 +90,8 @@ pub struct Percentiles {
     pub p9999_ns: u64,
     /// The slowest.
     pub max_ns: u64,
+    /// All of them: an HdrHistogram (V2, deflated, base64).
+    pub hdr: String,
 }
 
 #[cfg(test)]
@@ -117,6 +131,18 @@ mod tests {
         let mut latencies = of(std::iter::once(1_000));
         latencies.record(9_000, 99);
         assert!(close(latencies.percentiles().expect("100 records").p50_ns, 9_000));
+    }
+
+    #[test]
+    fn the_encoded_histogram_has_every_record() {
+        let latencies = of((1..5_000).map(|n| n * 17));
+        let hdr = latencies.percentiles().expect("records").hdr;
+        assert!(hdr.starts_with("HISTFAAAA"), "{hdr}");
+        let bytes = STANDARD.decode(hdr).expect("base64");
+        let read: Histogram<u64> = hdrhistogram::serialization::Deserializer::new()
+            .deserialize(&mut &bytes[..])
+            .expect("a histogram");
+        assert_eq!(read, latencies.0);
     }
 
     #[test]

@@ -10,12 +10,16 @@ use crate::failure::{Failure, Result};
 use crate::latency::Latencies;
 use crate::outbox::Outbox;
 use crate::pending::{Delivery, Pending};
+use crate::series::Recorder;
 use crate::session::subscription_end;
 use crate::verify::{Acked, ReadVerifier};
 use crate::writer::{Writer, writer_of};
 
 /// Credit of a subscription: more than a server has under way, so that it never waits for us.
 pub const CREDIT_BYTES: u64 = 32 << 20;
+
+/// A window of this length is long: its end is compared with its beginning.
+const LONG_NS: u64 = 60_000_000_000;
 
 /// A shard under load.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ impl Window {
 }
 
 /// What was counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
     /// Records acknowledged inside the window.
     pub window_records: u64,
@@ -75,6 +79,8 @@ pub struct Tally {
     pub open_batches: u64,
     /// The most of them at once.
     pub open_batches_max: u64,
+    /// Those without an answer when the window ended.
+    pub backlog_batches: u64,
     /// Late batches that were given up.
     pub abandoned_batches: u64,
     /// Time in the window that this thread spent on sockets that were ready and batches due.
@@ -83,6 +89,10 @@ pub struct Tally {
     pub ack: Latencies,
     /// Intended send to arrival, for each consumer.
     pub push: Vec<Latencies>,
+    /// The same second by second.
+    pub series: Recorder,
+    /// Push, or else ack, of the first sixth of a long window, and of the last.
+    pub sixths: Option<[Latencies; 2]>,
 }
 
 /// A run without its sockets.
@@ -244,6 +254,28 @@ impl Load {
 }
 
 impl Tally {
+    /// Nothing yet, in front of a window.
+    #[must_use]
+    pub fn new(consumers: u32, window: Window) -> Tally {
+        Tally {
+            window_records: 0,
+            acked_records: 0,
+            read_records: 0,
+            refused_batches: 0,
+            open_batches: 0,
+            open_batches_max: 0,
+            backlog_batches: 0,
+            abandoned_batches: 0,
+            busy_ns: 0,
+            server_cpu_ns: None,
+            ack: Latencies::new(),
+            push: (0..consumers).map(|_| Latencies::new()).collect(),
+            series: Recorder::new(window.start_ns),
+            sixths: (window.end_ns - window.start_ns >= LONG_NS)
+                .then(|| [Latencies::new(), Latencies::new()]),
+        }
+    }
+
     /// CPU time of the server for each record that was acknowledged in the window.
     #[must_use]
     pub fn server_cpu_us_per_record(&self) -> Option<f64> {
@@ -251,21 +283,39 @@ impl Tally {
         self.server_cpu_ns.filter(|_| records > 0.0).map(|ns| ns as f64 / 1e3 / records)
     }
 
+    /// Counts for the sixth that `intended_ns` is in, if that is the first or the last.
+    fn record_sixth(&mut self, intended_ns: u64, ns: u64, records: u64, window: Window) {
+        let Some([first, last]) = &mut self.sixths else { return };
+        let sixth = (window.end_ns - window.start_ns) / 6;
+        if intended_ns < window.start_ns + sixth {
+            first.record(ns, records);
+        } else if intended_ns >= window.end_ns - sixth {
+            last.record(ns, records);
+        }
+    }
+
     /// Records that were meant to leave at `intended_ns` were acknowledged.
     pub fn acked(&mut self, intended_ns: u64, now_ns: u64, records: u64, window: Window) {
         self.acked_records += records;
+        self.series.acked(now_ns, now_ns - intended_ns, records);
         if window.contains(now_ns) {
             self.window_records += records;
         }
         if window.contains(intended_ns) {
             self.ack.record(now_ns - intended_ns, records);
+            if self.push.is_empty() {
+                self.record_sixth(intended_ns, now_ns - intended_ns, records, window);
+            }
         }
     }
 
-    fn delivered(&mut self, delivery: Delivery, window: Window) {
+    /// Records have reached a reader.
+    pub fn delivered(&mut self, delivery: Delivery, window: Window) {
+        let ns = delivery.at_ns.saturating_sub(delivery.intended_ns);
+        self.series.pushed(delivery.at_ns, ns, delivery.records);
         if window.contains(delivery.intended_ns) {
-            let ns = delivery.at_ns.saturating_sub(delivery.intended_ns);
             self.push[delivery.reader as usize].record(ns, delivery.records);
+            self.record_sixth(delivery.intended_ns, ns, delivery.records, window);
         }
     }
 }

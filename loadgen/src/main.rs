@@ -17,7 +17,9 @@
 //! | push p99 of 20 consumers <= 1.5 x that of one | `loadgen scenario fan-out` |
 //! | shards at quota with push p99 < 10 ms: >= 150 | `loadgen scenario quota-shards` |
 //!
-//! `ceiling`, `latency` and `shards` are the same measurements with every number an option.
+//! `ceiling`, `latency` and `shards` are the same measurements with every number an option;
+//! `workload` ([`workloads`]) has them in files. What was measured is one JSON document
+//! (`RESULTS.md`), and `report` ([`page`]) one HTML page of it.
 //!
 //! What happens to streams has commands of its own; each says at the top of its file how it
 //! measures:
@@ -45,6 +47,7 @@ mod compare;
 mod connection;
 mod context;
 mod cost;
+mod cpu;
 mod embedded;
 mod failure;
 mod floor;
@@ -61,6 +64,7 @@ mod load;
 mod many_shards;
 mod outbox;
 mod outcome;
+mod page;
 mod payload;
 mod pending;
 mod pin;
@@ -73,26 +77,32 @@ mod read_back;
 mod report;
 mod run;
 mod scenario;
+mod series;
 mod server_cpu;
 mod server_process;
 mod session;
 mod setup;
 mod shards;
+mod skew;
+mod slo;
 mod stop;
 mod stream;
 mod table;
 mod verify;
 mod workload;
+mod workloads;
 mod writer;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use bench::Bench;
 use cli::{
-    Ceiling, Cli, Command, Common, Http, Kinesis, Latency, Life, ManyShards, Server, Shards, Times,
+    Ceiling, Cli, Command, Http, Kinesis, Latency, Life, ManyShards, Page, RunWorkload, Server,
+    Shards, Times,
 };
 use context::Context;
 use failure::{Failure, Result};
@@ -104,7 +114,9 @@ use many_shards::ManyShardsOptions;
 use pin::Cpus;
 use progress::Progress;
 use report::{Protocol, Report, Verdict};
+use slo::Slo;
 use workload::Workload;
+use workloads::Spec;
 
 /// The server's, which may be embedded here.
 #[global_allocator]
@@ -120,13 +132,28 @@ const CONNECTIONS_MAX: u32 = 64;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     stop::watch();
-    match measure(&cli) {
+    let done = match &cli.command {
+        Command::Report(options) => show(options),
+        Command::Workload(options) if options.list => {
+            print!("{}", workloads::list());
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => measure(&cli),
+    };
+    match done {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("loadgen: {failure}");
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Makes the page of files that are there.
+fn show(options: &Page) -> Result<ExitCode> {
+    let page = page::write(&options.files, options.output.as_deref())?;
+    println!("{}", page.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Measures, then prints what there is, also after a failure.
@@ -148,20 +175,21 @@ fn measure(cli: &Cli) -> Result<ExitCode> {
     let spin = cpus.apart() && common.spin;
     let mut report = Report::new(Host::read(&dir), cpus.loadgen, spin);
     let result = fill(cli, cpus, spin, &dir, &mut report);
+    report.host.finish();
     report.verdict = Verdict::of(&report.rows);
     report.complete = result.is_ok() && !stop::requested();
     report.failure = result.as_ref().err().map(ToString::to_string);
-    publish(&report, common)?;
+    publish(&report, cli)?;
     result?;
     if stop::requested() {
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
     }
-    let missed = common.strict && !report.targets_met();
+    let missed = (common.strict && !report.targets_met()) || report.slo_missed();
     Ok(if missed { ExitCode::from(EXIT_TARGET_MISSED) } else { ExitCode::SUCCESS })
 }
 
-fn publish(report: &Report, common: &Common) -> Result<()> {
-    if let Some(path) = &common.json {
+fn publish(report: &Report, cli: &Cli) -> Result<()> {
+    if let Some(path) = &cli.common.json {
         json::write(report, path)?;
         if json::is_stdout(path) {
             return Ok(());
@@ -170,16 +198,18 @@ fn publish(report: &Report, common: &Common) -> Result<()> {
     if !report.is_empty() {
         table::print(report);
     }
+    if let Some((name, dir)) = cli.command.kept()
+        && cli.common.json.is_none()
+        && !report.is_empty()
+    {
+        let file = json::keep(report, name, dir)?;
+        let page = page::write(std::slice::from_ref(&file), None)?;
+        println!("\nResults: {}\nReport:  {}", file.display(), page.display());
+    }
     Ok(())
 }
 
-fn fill(
-    cli: &Cli,
-    cpus: Cpus,
-    spin: bool,
-    dir: &std::path::Path,
-    report: &mut Report,
-) -> Result<()> {
+fn fill(cli: &Cli, cpus: Cpus, spin: bool, dir: &Path, report: &mut Report) -> Result<()> {
     let progress = Progress::new();
     if let Command::ManyShards(options) = &cli.command {
         let result = many_shards::measure(&options.options(), dir, cpus, &progress);
@@ -214,7 +244,7 @@ fn fill(
     let http = embedded.as_ref().and_then(|embedded| embedded.http);
     let endpoint = endpoint.or(http.map(Endpoint::at));
     let target = kinesis.zip(endpoint).map(|(kinesis, endpoint)| {
-        report.endpoint = Some(format!("http://{}", endpoint.host));
+        report.endpoint = Some(format!("{}://{}", endpoint.scheme(), endpoint.host));
         Target { endpoint, identity: kinesis.identity(), native }
     });
     let address = native.or(target.as_ref().map(|target| target.endpoint.address));
@@ -223,10 +253,20 @@ fn fill(
         target.wait_until_known()?;
     }
     pin::pin(cpus.loadgen)?;
-    let context = Context::new(address, spin, progress);
+    let server_pid = embedded.as_ref().map(|_| std::process::id()).or(cli.common.server_process);
+    let parts = cpu::Parts { cpus, embedded: embedded.is_some(), server_pid };
+    report.server_git_revision = match &embedded {
+        Some(_) => report.host.git_revision.map(str::to_owned),
+        None => cli.common.server_revision.clone(),
+    };
+    let context = Context::new(address, spin, parts, progress);
     let Times { warmup, duration } = times;
-    let mut bench = Bench { context: &context, report, warmup, duration };
+    let slo = cli.command.slo().cloned();
+    let mut bench = Bench { context: &context, report, warmup, duration, slo };
     let result = match &target {
+        Some(target) if let Some(spec) = cli.command.workload() => {
+            workloads::measure_over_http(&mut bench, spec, target)
+        }
         Some(target) => {
             let embedded = embedded.is_some();
             let options = &cli.command.http_options();
@@ -260,7 +300,12 @@ impl Command {
         let native =
             |server: &Server, times| Some(Needs { server: server.server, times, kinesis: None });
         match self {
-            Command::Floor => None,
+            Command::Floor | Command::Report(_) => None,
+            Command::Workload(options) => {
+                let http = options.protocol == Protocol::Http;
+                let kinesis = http.then_some(&options.kinesis);
+                Some(Needs { server: options.server, times: options.times(), kinesis })
+            }
             Command::Quick(options) => {
                 let http = options.protocol == Protocol::Http;
                 let kinesis = http.then_some(&options.kinesis);
@@ -283,22 +328,49 @@ impl Command {
 
     /// The running Kinesis that a command names.
     fn endpoint(&self) -> Result<Option<Endpoint>> {
-        let usage = |what: &str| Err(Failure::Usage(what.to_owned()));
         let kinesis = match self {
             Command::Http(options) => &options.kinesis,
             Command::Quick(options) => {
-                let (http, named) = (options.protocol == Protocol::Http, &options.kinesis.endpoint);
-                match (http, named, options.server.server) {
-                    (false, Some(_), _) => return usage("--endpoint needs --protocol http"),
-                    (true, None, Some(_)) => {
-                        return usage("--server with --protocol http needs --endpoint too");
-                    }
-                    _ => &options.kinesis,
-                }
+                check_protocol(options.protocol, &options.kinesis, options.server.server)?;
+                &options.kinesis
+            }
+            Command::Workload(options) => {
+                check_protocol(options.protocol, &options.kinesis, options.server)?;
+                &options.kinesis
             }
             _ => return Ok(None),
         };
-        kinesis.endpoint.as_deref().map(Endpoint::parse).transpose()
+        let ca_file = kinesis.ca_file.as_deref();
+        let endpoint = kinesis.endpoint.as_deref();
+        endpoint.map(|url| Endpoint::parse(url, ca_file)).transpose()
+    }
+
+    /// Bounds that the user has set.
+    fn slo(&self) -> Option<&Slo> {
+        match self {
+            Command::Latency(options) => options.slo.as_ref(),
+            Command::Workload(options) => options.slo.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The workload file, if it is about one.
+    fn workload(&self) -> Option<&Spec> {
+        match self {
+            Command::Workload(options) => options.workload.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Name and folder of the files that are left behind without being asked for.
+    fn kept(&self) -> Option<(&str, &Path)> {
+        match self {
+            Command::Quick(options) => Some(("quick", &options.results)),
+            Command::Workload(options) => {
+                Some((&options.workload.as_ref()?.name, &options.results))
+            }
+            _ => None,
+        }
     }
 
     fn http_options(&self) -> HttpOptions {
@@ -311,12 +383,20 @@ impl Command {
     fn measure(&self, bench: &mut Bench<'_>) -> Result<()> {
         match self {
             Command::Floor | Command::ManyShards(_) | Command::Http(_) => Ok(()),
-            Command::Compare(_) | Command::History(_) => Ok(()),
+            Command::Compare(_) | Command::History(_) | Command::Report(_) => Ok(()),
+            Command::Workload(_) => {
+                let spec = self.workload().expect("a workload is named unless they are listed");
+                workloads::measure(bench, spec)
+            }
             Command::Quick(options) => quick::measure(bench, options.server.durability.into()),
             Command::Scenario { name, server, .. } => name.measure(bench, server.durability.into()),
             Command::Ceiling(options) => {
-                let search = options.in_flight.is_none() && options.writers.is_none();
-                ceiling::measure(bench, &options.workload(), search)
+                let plan = ceiling::Plan {
+                    search: options.in_flight.is_none() && options.writers.is_none(),
+                    closed_loop: options.closed_loop,
+                    consumers: options.consumers,
+                };
+                ceiling::measure(bench, &options.workload(), plan)
             }
             Command::Latency(options) => {
                 let workload = options.workload();
@@ -342,6 +422,28 @@ impl Command {
             Command::Cost(options) => {
                 cost::measure(bench, options.rounds, options.server.durability.into())
             }
+        }
+    }
+}
+
+/// Refuses places that do not fit the protocol.
+fn check_protocol(protocol: Protocol, kinesis: &Kinesis, server: Option<SocketAddr>) -> Result<()> {
+    let usage = |what: &str| Err(Failure::Usage(what.to_owned()));
+    match (protocol, &kinesis.endpoint, server) {
+        (Protocol::Native, Some(_), _) => usage("--endpoint needs --protocol http"),
+        (Protocol::Http, None, Some(_)) => {
+            usage("--server with --protocol http needs --endpoint too")
+        }
+        _ => Ok(()),
+    }
+}
+
+impl RunWorkload {
+    fn times(&self) -> Times {
+        let time = self.workload.as_ref().map(|spec| spec.time).unwrap_or_default();
+        Times {
+            warmup: self.warmup.unwrap_or_else(|| time.warmup()),
+            duration: self.duration.unwrap_or_else(|| time.duration()),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What a verified run measured.
 
+use crate::cpu::CpuSeries;
 use crate::latency::{Latencies, Percentiles};
 use crate::load::{Tally, Window};
+use crate::series::Series;
 use crate::workload::Workload;
 
 /// What a verified run measured.
@@ -19,6 +21,8 @@ pub struct Outcome {
     pub unsent_batches: u64,
     /// The most batches without an answer at once.
     pub open_batches_max: u64,
+    /// Those without one at the end of the measured time.
+    pub backlog_batches: u64,
     /// Share of the measured time in which the load generator had something to do, in %.
     pub busy_percent: f64,
     /// CPU time of the server for each of the measured records, in us, where it can be read.
@@ -33,6 +37,14 @@ pub struct Outcome {
     pub verified_records: u64,
     /// How the read-back went, when nobody read along.
     pub read_back: Option<ReadBack>,
+    /// Push, or else ack, of the first sixth of a long run.
+    pub first_sixth: Option<Percentiles>,
+    /// And of the last.
+    pub last_sixth: Option<Percentiles>,
+    /// Second by second.
+    pub series: Series,
+    /// What the CPUs did meanwhile.
+    pub cpu: CpuSeries,
 }
 
 /// Reading a run's records again, from the first on.
@@ -52,8 +64,9 @@ impl Outcome {
     pub fn of(
         workload: &Workload,
         window: Window,
-        tally: &Tally,
+        tally: Tally,
         read_back: Option<ReadBack>,
+        cpu: CpuSeries,
     ) -> Outcome {
         let seconds = window.end_ns.saturating_sub(window.start_ns) as f64 / 1e9;
         let records_per_s = if seconds > 0.0 { tally.window_records as f64 / seconds } else { 0.0 };
@@ -66,6 +79,7 @@ impl Outcome {
             refused_batches: tally.refused_batches,
             unsent_batches: tally.abandoned_batches,
             open_batches_max: tally.open_batches_max,
+            backlog_batches: tally.backlog_batches,
             busy_percent: if seconds > 0.0 { tally.busy_ns as f64 / 1e7 / seconds } else { 0.0 },
             server_cpu_us_per_record: tally.server_cpu_us_per_record(),
             ack: tally.ack.percentiles(),
@@ -73,6 +87,10 @@ impl Outcome {
             push_by_consumer: tally.push.iter().filter_map(Latencies::percentiles).collect(),
             verified_records: tally.read_records + read_back.map_or(0, |r| r.records),
             read_back,
+            first_sixth: tally.sixths.as_ref().and_then(|sixths| sixths[0].percentiles()),
+            last_sixth: tally.sixths.as_ref().and_then(|sixths| sixths[1].percentiles()),
+            series: tally.series.finish(window),
+            cpu,
         }
     }
 
@@ -81,5 +99,11 @@ impl Outcome {
     #[must_use]
     pub fn sustained(&self, rate: f64) -> bool {
         self.refused_batches == 0 && self.unsent_batches == 0 && self.records_per_s >= 0.99 * rate
+    }
+
+    /// What was left without an answer when the measured time ended, as seconds of the load.
+    #[must_use]
+    pub fn backlog_s(&self, batch_records: u32, rate: f64) -> f64 {
+        self.backlog_batches as f64 * f64::from(batch_records) / rate
     }
 }

@@ -48,9 +48,18 @@ pub fn pin(cpu: usize) -> Result<()> {
 
 /// Lets the calling thread run on both CPUs of a run: what it starts inherits that.
 pub fn release(cpus: Cpus) -> Result<()> {
+    allow([cpus.loadgen, cpus.other].into_iter())
+}
+
+/// Lets the calling thread run on every CPU that the system gives this process.
+pub fn release_all() -> Result<()> {
+    allow(0..libc::CPU_SETSIZE as usize)
+}
+
+fn allow(cpus: impl Iterator<Item = usize>) -> Result<()> {
     // SAFETY: an all-zero set is the empty one.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    for cpu in [cpus.loadgen, cpus.other] {
+    for cpu in cpus {
         // SAFETY: changes a set of ours; numbers beyond it are ignored.
         unsafe { libc::CPU_SET(cpu, &mut set) };
     }
@@ -58,7 +67,7 @@ pub fn release(cpus: Cpus) -> Result<()> {
     if unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) } == 0 {
         return Ok(());
     }
-    Err(Failure::io("choosing the CPUs of a server")(std::io::Error::last_os_error()))
+    Err(Failure::io("choosing the CPUs of a thread")(std::io::Error::last_os_error()))
 }
 
 /// From now on the calling thread leaves its CPU to others that want it.

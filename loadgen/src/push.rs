@@ -27,14 +27,14 @@ pub fn measure(
             break;
         }
         let load = workload.pushed(rate, n);
-        let row = bench.measure(name, &load, |row| match (first_p99, row.push) {
+        let row = bench.measure(name, &load, |row| match (first_p99, &row.push) {
             (Some(first), Some(push)) => {
                 let ratio = push.p99_ns as f64 / first as f64;
                 vec![Target::at_most("p99 / first row's", ratio, FAN_OUT_RATIO)]
             }
             _ => latency_targets(row),
         })?;
-        first_p99 = first_p99.or(row.push.map(|push| push.p99_ns));
+        first_p99 = first_p99.or(row.push.as_ref().map(|push| push.p99_ns));
     }
     Ok(())
 }
@@ -46,7 +46,7 @@ pub fn half_rate(bench: &Bench<'_>, workload: &Workload) -> Result<f64> {
 }
 
 fn latency_targets(row: &Row) -> Vec<Target> {
-    let Some(push) = row.push.filter(|_| row.shards == 1 && row.consumers == 1) else {
+    let Some(push) = row.push.as_ref().filter(|_| row.shards == 1 && row.consumers == 1) else {
         return Vec::new();
     };
     vec![

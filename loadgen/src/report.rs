@@ -7,7 +7,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 use shardway::base::stream::Durability;
 
+use crate::arrival::Arrival;
+use crate::ceiling::CeilingRow;
 use crate::cost::CostRow;
+use crate::cpu::CpuSeries;
 use crate::floor::Floor;
 use crate::host::Host;
 use crate::http::SubscriptionsReport;
@@ -16,11 +19,15 @@ use crate::life::LifeReport;
 use crate::many_shards::ManyShards;
 use crate::outcome::Outcome;
 use crate::quota::QuotaRow;
+use crate::series::Series;
 use crate::session::ServerFacts;
+use crate::slo::Slo;
 use crate::workload::Workload;
 
 /// Grows when a field changes its meaning or goes.
-const SCHEMA_VERSION: u32 = 1;
+///
+/// `loadgen/RESULTS.md` explains every field.
+pub const SCHEMA_VERSION: u32 = 2;
 /// What AWS documents for a shared consumer: an average, without method.
 const AWS_PROPAGATION_NS: f64 = 200e6;
 
@@ -43,6 +50,8 @@ pub struct Report {
     pub spinning: bool,
     /// The server.
     pub server: Option<ServerFacts>,
+    /// Revision of the server's source, where it is known: an embedded one has this program's.
+    pub server_git_revision: Option<String>,
     /// Where the AWS API was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
@@ -50,6 +59,9 @@ pub struct Report {
     pub floor: Option<Floor>,
     /// The results.
     pub rows: Vec<Row>,
+    /// What `ceiling` has found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ceilings: Vec<CeilingRow>,
     /// What `life` has shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<LifeReport>,
@@ -87,9 +99,11 @@ impl Report {
             loadgen_cpu,
             spinning,
             server: None,
+            server_git_revision: None,
             endpoint: None,
             floor: None,
             rows: Vec::new(),
+            ceilings: Vec::new(),
             life: None,
             quota: Vec::new(),
             many_shards: None,
@@ -118,6 +132,12 @@ impl Report {
         let whole =
             self.life.is_some() || self.many_shards.is_some() || self.subscriptions.is_some();
         self.floor.is_none() && rows == 0 && !whole
+    }
+
+    /// Whether a bound that the user has set was missed.
+    #[must_use]
+    pub fn slo_missed(&self) -> bool {
+        self.targets().any(|target| Slo::is_about(target) && !target.met)
     }
 
     /// Whether every target was met.
@@ -158,6 +178,10 @@ pub struct Row {
     pub consumers: u32,
     /// Records a second that an open loop offered.
     pub offered_records_per_s: Option<f64>,
+    /// How it spaced its batches.
+    pub arrival: Option<Arrival>,
+    /// Batches without an answer when the measured time ended, as seconds of the offered load.
+    pub backlog_s: Option<f64>,
     /// Whether the server kept up with that.
     pub sustained: Option<bool>,
     /// Measured time.
@@ -184,12 +208,38 @@ pub struct Row {
     pub push_by_consumer: Vec<Percentiles>,
     /// Records read and found right.
     pub verified_records: u64,
+    /// Push, or else ack, of the first sixth of a run of a minute or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_sixth: Option<Percentiles>,
+    /// And of the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_sixth: Option<Percentiles>,
+    /// What happened beside the load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+    /// Second by second.
+    pub series: Series,
+    /// What the CPUs did meanwhile.
+    pub cpu: CpuSeries,
     /// Rate of the read-back of one subscription after the run, 10^6 bytes a second.
     pub read_back_mb_per_s: Option<f64>,
     /// Distances from the floor.
     pub floor_ratios: Vec<FloorRatio>,
     /// Targets and whether they are met.
     pub targets: Vec<Target>,
+}
+
+/// What happened beside a load.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Beside {
+    /// What.
+    pub what: &'static str,
+    /// How many did it.
+    pub consumers: u32,
+    /// 10^6 bytes a second that it read.
+    pub mb_per_s: Option<f64>,
+    /// How often it began.
+    pub rounds: Option<u32>,
 }
 
 /// How a server is spoken to.
@@ -257,6 +307,8 @@ impl Row {
             bytes_in_flight_max: outcome.open_batches_max * load.batch_bytes() as u64,
             consumers: load.consumers,
             offered_records_per_s: load.rate,
+            arrival: load.rate.map(|_| load.arrival),
+            backlog_s: load.rate.map(|rate| outcome.backlog_s(load.batch_records, rate)),
             sustained: load.rate.map(|rate| outcome.sustained(rate)),
             seconds: outcome.seconds,
             records_per_s: outcome.records_per_s,
@@ -265,10 +317,15 @@ impl Row {
             unsent_batches: outcome.unsent_batches,
             loadgen_busy_percent: outcome.busy_percent,
             server_cpu_us_per_record: outcome.server_cpu_us_per_record,
-            ack: outcome.ack,
-            push: outcome.push,
+            ack: outcome.ack.clone(),
+            push: outcome.push.clone(),
             push_by_consumer: outcome.push_by_consumer.clone(),
             verified_records: outcome.verified_records,
+            first_sixth: outcome.first_sixth.clone(),
+            last_sixth: outcome.last_sixth.clone(),
+            beside: None,
+            series: outcome.series.clone(),
+            cpu: outcome.cpu.clone(),
             read_back_mb_per_s: outcome.read_back.map(|r| r.bytes as f64 / 1e6 / r.seconds),
             floor_ratios: floor.map_or(Vec::new(), |floor| floor_ratios(load, outcome, floor)),
             targets: Vec::new(),
@@ -294,7 +351,7 @@ pub const COMMIT_RATIO: &str = "records / raw 4 KiB commits";
 fn floor_ratios(load: &Workload, outcome: &Outcome, floor: &Floor) -> Vec<FloorRatio> {
     let ack_floor_ns = floor.ack_ns(load.batch_bytes());
     let over = |what, p: &Option<Percentiles>| {
-        p.map(|p| FloorRatio { what, ratio: p.p50_ns as f64 / ack_floor_ns })
+        p.as_ref().map(|p| FloorRatio { what, ratio: p.p50_ns as f64 / ack_floor_ns })
     };
     let rate = outcome.mb_per_s / floor.disk_mb_per_s();
     let commits = outcome.records_per_s / floor.commits_per_s();
@@ -326,7 +383,8 @@ impl Verdict {
     /// Over the rows with a consumer; none without one.
     #[must_use]
     pub fn of(rows: &[Row]) -> Option<Verdict> {
-        let slowest = rows.iter().filter_map(|row| row.push).map(|push| push.p99_ns).max()?;
+        let slowest =
+            rows.iter().filter_map(|row| row.push.as_ref()).map(|push| push.p99_ns).max()?;
         let times_faster = AWS_PROPAGATION_NS / slowest as f64;
         let comparison = if times_faster >= 1.0 {
             format!("{times_faster:.0} times faster than")
@@ -377,13 +435,18 @@ pub(crate) mod tests {
             refused_batches: 0,
             unsent_batches: 0,
             open_batches_max: 1,
+            backlog_batches: 0,
             busy_percent: 50.0,
             server_cpu_us_per_record: None,
-            ack: push,
-            push,
+            ack: push.clone(),
+            push: push.clone(),
             push_by_consumer: push.into_iter().collect(),
             verified_records: 10,
             read_back: None,
+            first_sixth: None,
+            last_sixth: None,
+            series: Series::default(),
+            cpu: CpuSeries::default(),
         }
     }
 

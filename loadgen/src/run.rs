@@ -6,14 +6,16 @@ use crate::arrival::Schedule;
 use crate::clock::{nanos, now_ns};
 use crate::connection::Connection;
 use crate::context::Context;
+use crate::cpu::Sampler;
 use crate::failure::{Failure, Result};
-use crate::latency::Latencies;
 use crate::load::{Load, Tally, Window};
 use crate::outcome::Outcome;
 use crate::poll::{Poller, Ready};
 use crate::read_back;
 use crate::server_cpu::ServerCpu;
+use crate::session::Session;
 use crate::setup;
+use crate::skew::Choice;
 use crate::stop;
 use crate::stream::TestStream;
 use crate::workload::Workload;
@@ -37,6 +39,18 @@ pub fn run(context: &Context, what: &str, workload: &Workload) -> Result<Outcome
     run.finish(&mut stream)
 }
 
+/// Writes `workload` into `stream`, until its time or its records are over, and reads nothing.
+pub fn write_only(
+    context: &Context,
+    what: &str,
+    stream: &mut TestStream,
+    workload: &Workload,
+) -> Result<()> {
+    workload.check()?;
+    let mut run = Run::open(context, stream, workload)?;
+    run.drive(what)
+}
+
 struct Run<'a> {
     context: &'a Context,
     workload: &'a Workload,
@@ -44,13 +58,16 @@ struct Run<'a> {
     connections: Vec<Connection>,
     load: Load,
     schedule: Option<Schedule>,
-    next_writer: usize,
+    choice: Choice,
     /// Connections that got a batch in this turn.
     unflushed: Vec<usize>,
     sending: bool,
     server_cpu: ServerCpu,
     /// When something last arrived.
     progress_ns: u64,
+    cpu: Sampler,
+    /// Consumers that read nothing.
+    _stalled: Vec<Session>,
 }
 
 impl<'a> Run<'a> {
@@ -65,7 +82,7 @@ impl<'a> Run<'a> {
         let writers = setup::writers(stream, workload, &pools, &poller, &mut connections)?;
         let subscriptions =
             setup::subscriptions(stream, workload, &pools, &poller, &mut connections)?;
-        let push = (0..workload.consumers).map(|_| Latencies::new()).collect();
+        let stalled = setup::stalled(stream, workload)?;
         let start = now_ns();
         let start_ns = start + nanos(workload.warmup);
         let window = Window { start_ns, end_ns: start_ns + nanos(workload.duration) };
@@ -79,7 +96,7 @@ impl<'a> Run<'a> {
             subscriptions,
             window,
             closed_loop: workload.rate.is_none(),
-            tally: Tally { push, ..Tally::default() },
+            tally: Tally::new(workload.consumers, window),
         };
         Ok(Run {
             context,
@@ -88,11 +105,13 @@ impl<'a> Run<'a> {
             connections,
             load,
             schedule,
-            next_writer: 0,
+            choice: Choice::new(workload.writers as usize, workload.skew, workload.seed),
             unflushed: Vec::new(),
             sending: true,
             server_cpu: ServerCpu::at(context.address),
             progress_ns: start,
+            cpu: Sampler::start(context.parts, start_ns),
+            _stalled: stalled,
         })
     }
 
@@ -121,7 +140,8 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             if now > shown_ns + nanos(PROGRESS_INTERVAL) {
-                self.context.progress.show(what, self.load.tally.acked_records);
+                let Tally { acked_records, series, .. } = &self.load.tally;
+                self.context.progress.live(what, *acked_records, series.latest());
                 shown_ns = now;
             }
         }
@@ -146,18 +166,20 @@ impl<'a> Run<'a> {
         if now >= self.load.window.start_ns {
             self.server_cpu.start();
         }
-        if now >= self.load.window.end_ns || stop::requested() {
+        let enough = self.workload.records_max;
+        let enough = enough.is_some_and(|records| self.load.tally.acked_records >= records);
+        if enough || now >= self.load.window.end_ns || stop::requested() {
             self.sending = false;
             self.load.tally.server_cpu_ns = self.server_cpu.spent_ns();
             self.load.closed_loop = false;
+            self.load.tally.backlog_batches = self.load.tally.open_batches;
             self.load.window.end_ns = self.load.window.end_ns.min(now);
             return Ok(());
         }
         let Some(schedule) = &mut self.schedule else { return Ok(()) };
         self.unflushed.clear();
         while let Some(intended_ns) = schedule.take_due(now) {
-            let writer = self.next_writer;
-            self.next_writer = (writer + 1) % self.load.writers.len();
+            let writer = self.choice.next();
             let token = self.load.writers[writer].token;
             self.load.arrive(writer, intended_ns, &mut self.connections[token].outbox);
             self.unflushed.push(token);
@@ -223,7 +245,8 @@ impl<'a> Run<'a> {
     }
 
     fn finish(self, stream: &mut TestStream) -> Result<Outcome> {
-        let Run { context, workload, load, connections, .. } = self;
+        let Run { context, workload, load, connections, cpu, .. } = self;
+        let cpu = cpu.finish(load.window);
         // The load's connections end first, so that a read-back has the server for itself.
         drop(connections);
         let refused = |writer: u32| load.writers[writer as usize].refused;
@@ -237,6 +260,6 @@ impl<'a> Run<'a> {
         };
         // A verified run has paired every push with its ack.
         debug_assert!(load.shards.iter().all(|shard| shard.pending.is_empty()));
-        Ok(Outcome::of(workload, load.window, &load.tally, read_back))
+        Ok(Outcome::of(workload, load.window, load.tally, read_back, cpu))
     }
 }

@@ -122,6 +122,24 @@ pub fn subscriptions(
     Ok(subscriptions)
 }
 
+/// What a stalled consumer may be sent before it has no credit: soon used up.
+const STALLED_CREDIT: u64 = 64 << 10;
+
+/// Consumers that subscribe to every shard, and whose sockets nobody reads from then on.
+pub fn stalled(stream: &mut TestStream, workload: &Workload) -> Result<Vec<Session>> {
+    let mut sessions = Vec::new();
+    for consumer in 0..workload.stalled_consumers {
+        let name = format!("loadgen-stalled-{consumer}");
+        stream.register(&name)?;
+        for (index, shard) in stream.map.shards.iter().enumerate() {
+            let mut session = Session::connect_to_core(stream.address(), shard.home)?;
+            session.subscribe(0, stream.shard(index), &name, STALLED_CREDIT)?;
+            sessions.push(session);
+        }
+    }
+    Ok(sessions)
+}
+
 /// The pools whose writers write to the `index`th shard.
 #[must_use]
 pub fn pools_of_shard(pools: &[Rc<Pool>], index: usize, workload: &Workload) -> Vec<Rc<Pool>> {

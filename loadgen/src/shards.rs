@@ -22,7 +22,7 @@ const SEARCH_PRECISION: u32 = 5;
 pub fn measure(bench: &mut Bench<'_>, workload: &Workload, p99_limit_ms: f64) -> Result<Row> {
     let name = format!("{} shards at quota", workload.shards);
     bench.measure(&name, workload, |row| {
-        let p99_ms = row.push.map_or(f64::INFINITY, |push| push.p99_ns as f64 / 1e6);
+        let p99_ms = row.push.as_ref().map_or(f64::INFINITY, |push| push.p99_ns as f64 / 1e6);
         vec![Target::at_most("push p99 ms", p99_ms, p99_limit_ms)]
     })
 }
@@ -52,7 +52,7 @@ pub fn search(
 
 fn carried(workload: &Workload, outcome: &Outcome, p99_limit_ms: f64) -> bool {
     let rate = f64::from(workload.shards) * f64::from(QUOTA_RECORDS);
-    let fast = outcome.push.is_some_and(|push| push.p99_ns as f64 / 1e6 < p99_limit_ms);
+    let fast = outcome.push.as_ref().is_some_and(|push| push.p99_ns as f64 / 1e6 < p99_limit_ms);
     fast && outcome.sustained(rate)
 }
 

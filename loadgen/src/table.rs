@@ -128,10 +128,10 @@ fn row_table(rows: &[Row]) -> Table {
     ]);
     for row in rows {
         let times = [
-            row.ack.map(|p| p.p50_ns),
-            row.ack.map(|p| p.p99_ns),
-            row.push.map(|p| p.p50_ns),
-            row.push.map(|p| p.p99_ns),
+            row.ack.as_ref().map(|p| p.p50_ns),
+            row.ack.as_ref().map(|p| p.p99_ns),
+            row.push.as_ref().map(|p| p.p50_ns),
+            row.push.as_ref().map(|p| p.p99_ns),
         ];
         let mut cells = vec![
             Cell::new(&row.scenario),

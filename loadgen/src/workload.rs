@@ -52,10 +52,16 @@ pub struct Workload {
     pub rate: Option<f64>,
     /// How an open loop spaces its batches.
     pub arrival: Arrival,
+    /// Exponent of Zipf's law by which an open loop chooses writers; none takes turns.
+    pub skew: Option<f64>,
+    /// An end before that of the time: so many records acknowledged.
+    pub records_max: Option<u64>,
     /// Consumers, each of which reads every shard.
     pub consumers: u32,
     /// Connections of each consumer.
     pub consumer_connections: u32,
+    /// Consumers that subscribe to every shard and then read nothing.
+    pub stalled_consumers: u32,
     /// The stream's durability.
     pub durability: Durability,
     /// The stream's limits.
@@ -78,9 +84,12 @@ impl Default for Workload {
             connections: 1,
             in_flight: 1,
             rate: None,
-            arrival: Arrival::Uniform,
+            arrival: Arrival::Constant,
+            skew: None,
+            records_max: None,
             consumers: 0,
             consumer_connections: 1,
+            stalled_consumers: 0,
             durability: Durability::Durable,
             limits: ShardLimits::OFF,
             warmup: WARMUP,
@@ -152,6 +161,9 @@ impl Workload {
         }
         if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
             return usage("--rate is above 0".to_owned());
+        }
+        if self.skew.is_some_and(|exponent| !(0.0..=10.0).contains(&exponent)) {
+            return usage("the exponent of a skew is 0 to 10".to_owned());
         }
         Ok(())
     }

@@ -1,13 +1,12 @@
 //! A nonblocking connection of HTTP/1.1, with one request at a time.
 
 use std::io::{self, IoSlice, Write};
-use std::net::TcpStream;
 use std::rc::Rc;
 
 use super::answer::{Answer, next_answer};
-use super::control::connect;
 use super::endpoint::Endpoint;
 use super::pool::Pool;
+use super::transport::{Spoken, Transport};
 use crate::failure::{Failure, Result};
 use crate::inbox::Inbox;
 use crate::poll::Poller;
@@ -17,7 +16,7 @@ use crate::poll::Poller;
 pub struct Connection {
     endpoint: Endpoint,
     token: usize,
-    stream: TcpStream,
+    stream: Transport,
     inbox: Inbox,
     wants_write: bool,
     request: Option<Outgoing>,
@@ -39,7 +38,7 @@ impl Outgoing {
         [&self.head, &self.pool.batch(self.slot).body]
     }
 
-    fn write(&mut self, stream: &mut TcpStream) -> io::Result<usize> {
+    fn write(&mut self, stream: &mut Transport) -> io::Result<usize> {
         let [head, body] = self.parts();
         let head_left = &head[self.sent.min(head.len())..];
         let body_left = &body[self.sent.saturating_sub(head.len())..];
@@ -95,7 +94,15 @@ impl Connection {
                 Err(e) => return Err(Failure::io("sending")(e)),
             }
         }
-        let wants_write = !request.is_sent();
+        if request.is_sent() {
+            match self.stream.flush() {
+                Err(e) if e.kind() != io::ErrorKind::WouldBlock => {
+                    return Err(Failure::io("sending")(e));
+                }
+                _ => {}
+            }
+        }
+        let wants_write = !request.is_sent() || self.stream.owes();
         if wants_write != self.wants_write {
             poller
                 .want_write(&self.stream, self.token, wants_write)
@@ -148,10 +155,10 @@ impl Connection {
     }
 }
 
-fn watched(endpoint: &Endpoint, poller: &Poller, token: usize) -> Result<TcpStream> {
-    let stream = connect(endpoint)?;
+fn watched(endpoint: &Endpoint, poller: &Poller, token: usize) -> Result<Transport> {
+    let stream = Transport::connect(endpoint, Spoken::Http1)?;
     stream
-        .set_nonblocking(true)
+        .set_nonblocking()
         .and_then(|()| poller.add(&stream, token))
         .map_err(Failure::io("watching a connection"))?;
     Ok(stream)

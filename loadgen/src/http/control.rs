@@ -1,7 +1,6 @@
 //! One request at a time: streams, consumers, shards, and reading back.
 
 use std::io::{ErrorKind, Write};
-use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -12,12 +11,11 @@ use shardway::security::sigv4::Signer;
 use super::answer::{Refusal, next_answer};
 use super::endpoint::{Endpoint, Identity, wall_clock};
 use super::request::head;
+use super::transport::{ANSWER_TIMEOUT, Spoken, Transport};
 use crate::clock::{nanos, now_ns};
 use crate::failure::{Failure, Result};
 use crate::inbox::Inbox;
 
-/// A server that does not answer for so long has stopped.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is refused for being too much is asked for again for so long.
 const RETRY_TIME: Duration = Duration::from_secs(60);
 /// And so often.
@@ -30,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(2);
 pub struct Control {
     endpoint: Endpoint,
     signer: Signer,
-    connection: Option<(TcpStream, Inbox)>,
+    connection: Option<(Transport, Inbox)>,
     used_ns: u64,
 }
 
@@ -98,7 +96,7 @@ impl Control {
         }
         let (mut stream, mut inbox) = match self.connection.take() {
             Some(connection) => connection,
-            None => (connect(&self.endpoint)?, Inbox::default()),
+            None => (Transport::connect(&self.endpoint, Spoken::Http1)?, Inbox::default()),
         };
         stream.write_all(&request).map_err(Failure::io(format!("sending {operation}")))?;
         loop {
@@ -126,18 +124,6 @@ impl Control {
             }
         }
     }
-}
-
-/// A new connection.
-pub fn connect(endpoint: &Endpoint) -> Result<TcpStream> {
-    let address = endpoint.address;
-    let stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT)
-        .map_err(Failure::io(format!("connecting to {address}")))?;
-    stream
-        .set_nodelay(true)
-        .and_then(|()| stream.set_read_timeout(Some(ANSWER_TIMEOUT)))
-        .map_err(Failure::io("setting up a connection"))?;
-    Ok(stream)
 }
 
 /// An answer that is none.

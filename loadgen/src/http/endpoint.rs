@@ -2,20 +2,24 @@
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 
 use shardway::base::ids::Millis;
 use shardway::security::sigv4::Signer;
 use shardway::security::{Credentials, Secret};
 
+use super::transport::Tls;
 use crate::failure::{Failure, Result};
 
-/// A Kinesis endpoint without TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A Kinesis endpoint.
+#[derive(Clone, Debug)]
 pub struct Endpoint {
     /// Where to connect.
     pub address: SocketAddr,
     /// The `Host` of every request.
     pub host: String,
+    /// Its TLS, with https.
+    pub tls: Option<Tls>,
 }
 
 /// As whom a Kinesis is asked.
@@ -32,32 +36,42 @@ pub struct Identity {
 }
 
 impl Endpoint {
+    /// `http` or `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// The endpoint at an address.
     #[must_use]
     pub fn at(address: SocketAddr) -> Endpoint {
-        Endpoint { address, host: address.to_string() }
+        Endpoint { address, host: address.to_string(), tls: None }
     }
 
-    /// From a URL such as `http://localhost:4567`. Looks the name up.
-    pub fn parse(url: &str) -> Result<Endpoint> {
+    /// From a URL such as `http://localhost:4567`. Looks the name up. With https, authorities are
+    /// those of `ca_file`, or else the system's.
+    pub fn parse(url: &str, ca_file: Option<&Path>) -> Result<Endpoint> {
         let usage = |what: &str| Failure::Usage(format!("--endpoint {url}: {what}"));
-        if url.starts_with("https://") {
-            return Err(usage(
-                "only http:// is spoken here; put a TLS proxy such as stunnel in front of it, or \
-                 use the endpoint's plain port",
-            ));
+        let (rest, port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, 80),
+            (_, Some(rest)) => (rest, 443),
+            _ => return Err(usage("it starts with http:// or https://")),
+        };
+        if port == 80 && ca_file.is_some() {
+            return Err(usage("--ca-file is for https://"));
         }
-        let rest = url.strip_prefix("http://").ok_or_else(|| usage("it starts with http://"))?;
         let host = rest.strip_suffix('/').unwrap_or(rest);
         if host.is_empty() || host.contains(['/', '?', '#', '@']) {
-            return Err(usage("it is http://HOST:PORT"));
+            return Err(usage("it is http://HOST:PORT or https://HOST:PORT"));
         }
         // A bracketed IPv6 address has colons of its own.
-        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
-        let target = if has_port { host.to_owned() } else { format!("{host}:80") };
+        let name = host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+        let target = if name.is_some() { host.to_owned() } else { format!("{host}:{port}") };
         let mut addresses = target.to_socket_addrs().map_err(|e| usage(&e.to_string()))?;
         let address = addresses.next().ok_or_else(|| usage("the name has no address"))?;
-        Ok(Endpoint { address, host: host.to_owned() })
+        let name = name.map_or(host, |(name, _)| name);
+        let tls = if port == 443 { Some(Tls::new(name, ca_file)?) } else { None };
+        Ok(Endpoint { address, host: host.to_owned(), tls })
     }
 }
 
@@ -110,12 +124,12 @@ mod tests {
             ("http://[::1]:4567", "[::1]:4567", "[::1]:4567"),
             ("http://[::1]", "[::1]:80", "[::1]"),
         ] {
-            let endpoint = Endpoint::parse(url).expect(url);
+            let endpoint = Endpoint::parse(url, None).expect(url);
             assert_eq!(endpoint.address.to_string(), address);
             assert_eq!(endpoint.host, host);
         }
-        for url in ["", "127.0.0.1:4567", "http://", "http://a/b", "http://u@h:1", "https://h"] {
-            let failure = Endpoint::parse(url).expect_err(url);
+        for url in ["", "127.0.0.1:4567", "http://", "http://a/b", "http://u@h:1", "ftp://h"] {
+            let failure = Endpoint::parse(url, None).expect_err(url);
             assert_eq!(failure.exit_code(), 2, "{url}: {failure}");
         }
     }

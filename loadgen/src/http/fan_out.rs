@@ -139,7 +139,9 @@ impl FanOut {
 
     /// The poller says that a socket can go on.
     pub fn ready(&self, event: Ready) {
-        if let Some(socket) = self.sockets.get(event.token - self.first_token) {
+        // Sockets of writers are watched by the same poller, and may have TLS tickets to read.
+        let at = event.token.checked_sub(self.first_token);
+        if let Some(socket) = at.and_then(|at| self.sockets.get(at)) {
             socket.ready(event);
         }
     }
@@ -183,8 +185,11 @@ impl FanOut {
         let hash = BodyHash::of(&body);
         let (endpoint, now) = (&self.endpoint, wall_clock());
         let headers = headers(&mut self.signer, endpoint, "SubscribeToShard", &hash, now);
-        let mut request =
-            Request::builder().method(Method::POST).uri(format!("http://{}/", endpoint.host));
+        let mut request = Request::builder().method(Method::POST).uri(format!(
+            "{}://{}/",
+            endpoint.scheme(),
+            endpoint.host
+        ));
         for (name, value) in headers {
             request = request.header(name, value);
         }

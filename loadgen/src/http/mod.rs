@@ -22,6 +22,7 @@ mod socket;
 mod stream;
 mod subscriptions;
 mod target;
+mod transport;
 mod writer;
 
 use std::path::Path;
@@ -39,6 +40,7 @@ pub use target::Target;
 use crate::arrival::Arrival;
 use crate::bench::Bench;
 use crate::failure::{Failure, Result};
+use crate::outcome::Outcome;
 use crate::pin::Cpus;
 use crate::report::{self, Protocol, Row};
 use crate::workload::Workload;
@@ -114,7 +116,7 @@ impl HttpOptions {
             batch_records: None,
             connections: None,
             rate: RATE,
-            arrival: Arrival::Uniform,
+            arrival: Arrival::Constant,
             consumers: 1,
             subscriptions: SUBSCRIPTIONS,
             server: ServerChoice::default(),
@@ -215,7 +217,7 @@ fn subscribe(bench: &mut Bench<'_>, target: &Target, options: &HttpOptions) -> R
     };
     let name = format!("SubscribeToShard, {:.0}/s", options.rate);
     row(bench, target, &name, Operation::PutRecords, &workload, |row| {
-        let p99_ms = row.push.map(|push| push.p99_ns as f64 / 1e6);
+        let p99_ms = row.push.as_ref().map(|push| push.p99_ns as f64 / 1e6);
         let p99 = p99_ms.map(|ms| report::Target::at_most("push p99 ms", ms, PUSH_P99_MS));
         let rate = report::Target::at_least("records/s", row.records_per_s, 0.99 * options.rate);
         p99.into_iter().chain([rate]).collect()
@@ -240,6 +242,27 @@ fn row(
     // What another Kinesis does before it acknowledges is its secret.
     row.durability = target.native.map(|_| Durability::Durable);
     row.targets = targets(&row);
-    bench.report.rows.push(row);
+    bench.add(row);
     Ok(())
+}
+
+/// Runs a workload for the usual time and adds its row.
+pub fn measure_workload(
+    bench: &mut Bench<'_>,
+    target: &Target,
+    name: &str,
+    workload: &Workload,
+) -> Result<()> {
+    row(bench, target, name, operation(workload), workload, |_| Vec::new())
+}
+
+/// Runs a workload briefly, to find something out; it is verified but leaves no row.
+pub fn probe(bench: &Bench<'_>, target: &Target, workload: &Workload) -> Result<Outcome> {
+    let (warmup, duration) = (bench.warmup / 3, bench.duration / 5);
+    let load = Workload { warmup, duration, ..workload.clone() };
+    run::run(bench.context, target, "finding the highest rate", operation(workload), &load)
+}
+
+fn operation(workload: &Workload) -> Operation {
+    if workload.batch_records == 1 { Operation::PutRecord } else { Operation::PutRecords }
 }

@@ -25,10 +25,11 @@ use super::writer::Writer;
 use crate::arrival::Schedule;
 use crate::clock::{nanos, now_ns};
 use crate::context::Context;
+use crate::cpu::Sampler;
 use crate::failure::{Failure, Result};
-use crate::latency::Latencies;
 use crate::load::{Tally, Window};
 use crate::outcome::Outcome;
+use crate::pending::Delivery;
 use crate::poll::{Poller, Ready};
 use crate::server_cpu::ServerCpu;
 use crate::stop;
@@ -81,6 +82,7 @@ struct Run<'a> {
     tally: Tally,
     /// When something last arrived.
     progress_ns: u64,
+    cpu: Sampler,
 }
 
 /// Consumers, each of which reads every shard.
@@ -145,11 +147,9 @@ impl<'a> Run<'a> {
             sending: true,
             server_cpu: ServerCpu::at(endpoint.address),
             window,
-            tally: Tally {
-                push: (0..workload.consumers).map(|_| Latencies::new()).collect(),
-                ..Tally::default()
-            },
+            tally: Tally::new(workload.consumers, window),
             progress_ns: start,
+            cpu: Sampler::start(context.parts, start_ns),
         })
     }
 
@@ -183,7 +183,8 @@ impl<'a> Run<'a> {
             if self.waits_in_vain(now)? {
                 return Ok(());
             }
-            self.context.progress.show(what, self.tally.acked_records);
+            let Tally { acked_records, series, .. } = &self.tally;
+            self.context.progress.live(what, *acked_records, series.latest());
         }
     }
 
@@ -194,6 +195,7 @@ impl<'a> Run<'a> {
         if now >= self.window.end_ns || stop::requested() {
             self.sending = false;
             self.tally.server_cpu_ns = self.server_cpu.spent_ns();
+            self.tally.backlog_batches = self.tally.open_batches;
             self.window.end_ns = self.window.end_ns.min(now);
             return Ok(());
         }
@@ -284,9 +286,8 @@ impl<'a> Run<'a> {
                     return Err(Failure::Stalled(what));
                 };
                 tally.read_records += 1;
-                if window.contains(intended_ns) {
-                    tally.push[consumer].record(now - intended_ns, 1);
-                }
+                let (reader, at_ns) = (consumer as u32, now);
+                tally.delivered(Delivery { reader, intended_ns, at_ns, records: 1 }, window);
             }
             Ok(())
         })
@@ -333,11 +334,12 @@ impl<'a> Run<'a> {
 
     fn finish(self) -> Result<Outcome> {
         let Run { context, workload, mut stream, shards, pools, writers, acked, tally, .. } = self;
+        let cpu = self.cpu.finish(self.window);
         if let Some(Consumers { readers, .. }) = self.consumers {
             for reader in &readers {
                 acked.compare(reader.ledger(), &shards).map_err(Failure::HttpMismatch)?;
             }
-            return Ok(Outcome::of(workload, self.window, &tally, None));
+            return Ok(Outcome::of(workload, self.window, tally, None, cpu));
         }
         // The load's connections end first, so that a read-back has the server for itself.
         drop(self.connections);
@@ -347,7 +349,7 @@ impl<'a> Run<'a> {
         let read_back =
             read_back::read(&mut stream, &mut reader, tally.acked_records, sent, progress)?;
         acked.compare(reader.ledger(), &shards).map_err(Failure::HttpMismatch)?;
-        Ok(Outcome::of(workload, self.window, &tally, Some(read_back)))
+        Ok(Outcome::of(workload, self.window, tally, Some(read_back), cpu))
     }
 }
 

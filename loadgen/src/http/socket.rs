@@ -2,15 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use super::control::connect;
 use super::endpoint::Endpoint;
+use super::transport::{Spoken, Transport};
 use crate::failure::{Failure, Result};
 use crate::poll::{Poller, Ready};
 
@@ -23,7 +22,7 @@ pub struct Socket(Rc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    stream: TcpStream,
+    stream: RefCell<Transport>,
     token: usize,
     poller: Rc<Poller>,
     reader: RefCell<Option<Waker>>,
@@ -35,13 +34,13 @@ struct Shared {
 impl Socket {
     /// Connects; the poller knows it as `token`.
     pub fn open(endpoint: &Endpoint, poller: &Rc<Poller>, token: usize) -> Result<Socket> {
-        let stream = connect(endpoint)?;
+        let stream = Transport::connect(endpoint, Spoken::Http2)?;
         stream
-            .set_nonblocking(true)
+            .set_nonblocking()
             .and_then(|()| poller.add(&stream, token))
             .map_err(Failure::io("watching a connection"))?;
         Ok(Socket(Rc::new(Shared {
-            stream,
+            stream: RefCell::new(stream),
             token,
             poller: Rc::clone(poller),
             reader: RefCell::default(),
@@ -61,7 +60,7 @@ impl Socket {
 
     fn want_write(&self, on: bool) -> io::Result<()> {
         if self.0.wants_write.replace(on) != on {
-            self.0.poller.want_write(&self.0.stream, self.0.token, on)?;
+            self.0.poller.want_write(&*self.0.stream.borrow(), self.0.token, on)?;
         }
         Ok(())
     }
@@ -76,7 +75,7 @@ impl Read for Socket {
         let mut buffer = self.0.buffer.borrow_mut();
         let room = buf.remaining().min(READ_BYTES);
         loop {
-            match (&self.0.stream).read(&mut buffer[..room]) {
+            match self.0.stream.borrow_mut().read(&mut buffer[..room]) {
                 Ok(n) => {
                     buf.put_slice(&buffer[..n]);
                     return Poll::Ready(Ok(()));
@@ -99,7 +98,8 @@ impl Write for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         loop {
-            match (&self.0.stream).write(bytes) {
+            let written = self.0.stream.borrow_mut().write(bytes);
+            match written {
                 Ok(n) => {
                     self.want_write(false)?;
                     return Poll::Ready(Ok(n));
@@ -115,11 +115,23 @@ impl Write for Socket {
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.0.stream.borrow_mut().flush();
+        match flushed {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                *self.0.writer.borrow_mut() = Some(cx.waker().clone());
+                self.want_write(true)?;
+                Poll::Pending
+            }
+            Ok(()) => {
+                self.want_write(false)?;
+                Poll::Ready(Ok(()))
+            }
+            Err(e) => Poll::Ready(Err(e)),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.stream.shutdown(std::net::Shutdown::Write))
+        Poll::Ready(self.0.stream.borrow_mut().end())
     }
 }

@@ -305,7 +305,7 @@ impl<'a> Load<'a> {
 
 fn schedule(options: &LifeOptions, records_per_s: f64, now: u64) -> Schedule {
     let batches_per_s = records_per_s / options.batch_records as f64;
-    Schedule::new(Arrival::Uniform, now, batches_per_s, options.seed)
+    Schedule::new(Arrival::Constant, now, batches_per_s, options.seed)
 }
 
 /// Records a second that are clearly above half of a shard's limits, and within both.

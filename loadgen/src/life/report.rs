@@ -162,7 +162,7 @@ impl LifeReport {
         let pauses = of(|step| &step.affected.pauses);
         let others_pauses = of(|step| &step.others.pauses);
         let quiet_pauses = of(|step| &step.quiet_pauses);
-        let targets = targets(pauses, others_pauses, quiet_pauses);
+        let targets = targets(pauses.as_ref(), others_pauses.as_ref(), quiet_pauses.as_ref());
         LifeReport {
             durability: options.durability,
             writers: options.writers,
@@ -205,12 +205,12 @@ impl LifeReport {
                 Cell::new(&step.what),
                 Cell::new(step.shards_after).set_alignment(CellAlignment::Right),
                 number(time((step.took_ms * 1e6) as u64)),
-                cell(ours.puts.map(|puts| puts.p99_ns)),
-                cell(ours.puts.map(|puts| puts.max_ns)),
+                cell(ours.puts.as_ref().map(|puts| puts.p99_ns)),
+                cell(ours.puts.as_ref().map(|puts| puts.max_ns)),
                 cell(gap),
-                cell(others.puts.map(|puts| puts.p99_ns)),
-                cell(others.puts.map(|puts| puts.max_ns)),
-                cell(step.quiet.map(|quiet| quiet.p99_ns)),
+                cell(others.puts.as_ref().map(|puts| puts.p99_ns)),
+                cell(others.puts.as_ref().map(|puts| puts.max_ns)),
+                cell(step.quiet.as_ref().map(|quiet| quiet.p99_ns)),
             ]);
         }
         table
@@ -235,11 +235,11 @@ impl LifeReport {
 }
 
 fn targets(
-    pauses: Option<Percentiles>,
-    others: Option<Percentiles>,
-    quiet: Option<Percentiles>,
+    pauses: Option<&Percentiles>,
+    others: Option<&Percentiles>,
+    quiet: Option<&Percentiles>,
 ) -> Vec<Target> {
-    let ms = |p: Percentiles| p.p99_ns as f64 / 1e6;
+    let ms = |p: &Percentiles| p.p99_ns as f64 / 1e6;
     let mut targets = Vec::new();
     if let Some(pauses) = pauses {
         targets.push(Target::at_most("pause p99 ms", ms(pauses), PAUSE_MS));

@@ -116,7 +116,7 @@ impl ManyShards {
             Target::at_most("start behind a kill s", start(&lives[2]), START_S),
             Target::at_most("memory MB", memory as f64 / 1e6, MEMORY_MB),
         ];
-        if let Some(page) = page {
+        if let Some(page) = &page {
             targets.push(Target::at_most("page p99 ms", page.p99_ns as f64 / 1e6, PAGE_MS));
         }
         let (streams, shards) = (options.streams, options.shards);
@@ -148,7 +148,7 @@ impl ManyShards {
     #[must_use]
     pub fn verdict(&self) -> String {
         let mut lines: Vec<String> = self.targets.iter().map(target).collect();
-        if let Some(page) = self.page {
+        if let Some(page) = &self.page {
             lines.push(format!(
                 "{} pages of ListShards: p50 {}, p99 {}, max {}; {} records verified.",
                 page.records,

@@ -4,6 +4,7 @@
 //! Apart from `runs`, whose measurements of rates these loads would disturb.
 
 mod fake_kinesis;
+mod tls;
 
 use std::process::{Command, Output};
 
@@ -119,7 +120,7 @@ fn a_refusal_is_told_in_the_words_of_the_api() {
 
 #[test]
 fn options_that_cannot_be_meant_are_a_usage_error() {
-    for url in ["https://kinesis.us-east-1.amazonaws.com", "localhost:4567"] {
+    for url in ["ftp://127.0.0.1:4567", "localhost:4567", "https://"] {
         let output = http(&["put-record", "--endpoint", url]);
         assert_eq!(output.status.code(), Some(2), "{url}");
     }
@@ -135,4 +136,19 @@ fn options_that_cannot_be_meant_are_a_usage_error() {
         let output = output.expect("loadgen starts");
         assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
     }
+}
+
+#[test]
+fn the_same_workload_runs_over_http() {
+    let endpoint = format!("http://{}", fake_kinesis::start(Fault::None));
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("over-http.toml");
+    let text = "about = \"x\"\n[stream]\nshards = 2\n[load]\nrecord_bytes = 100\n\
+                batch_records = 5\nrate = 100\narrival = \"poisson\"\n";
+    std::fs::write(&file, text).expect("written");
+    let file = file.to_str().expect("text");
+    let output = loadgen(&["workload", file, "--protocol", "http", "--endpoint", &endpoint]);
+    let rows = rows(&output);
+    assert_eq!((&rows[0]["protocol"], &rows[0]["scenario"]), (&"http".into(), &"over-http".into()));
+    assert_eq!(rows[0]["offered_records_per_s"], 100.0);
+    assert!(rows[0]["verified_records"].as_u64() > Some(0));
 }

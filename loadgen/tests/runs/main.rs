@@ -5,6 +5,8 @@
 mod fake_server;
 mod life;
 mod quota;
+mod results;
+mod workloads;
 
 use std::process::{Command, Output};
 
@@ -53,7 +55,7 @@ fn assert_mismatch(fault: Fault, words: &[&str]) {
 #[test]
 fn a_ceiling_counts_what_is_acknowledged_and_reads_it_back() {
     let words = ["ceiling", "--shards", "3", "--in-flight", "2", "--batch-records", "8"];
-    let rows = rows(Fault::None, &words);
+    let rows = rows(Fault::None, &[&words[..], &["--closed-loop"]].concat());
     assert_eq!(rows.len(), 2, "one shard, then three");
     for row in rows {
         assert!(row["records_per_s"].as_f64() > Some(0.0));
@@ -65,7 +67,16 @@ fn a_ceiling_counts_what_is_acknowledged_and_reads_it_back() {
 
 #[test]
 fn many_writers_share_a_shard() {
-    let words = ["ceiling", "--connections", "16", "--writers", "16", "--batch-records", "1"];
+    let words = [
+        "ceiling",
+        "--connections",
+        "16",
+        "--writers",
+        "16",
+        "--batch-records",
+        "1",
+        "--closed-loop",
+    ];
     let rows = rows(Fault::None, &words);
     assert_eq!(rows[0]["writers"], 16);
     assert!(rows[0]["ack"]["records"].as_u64() > Some(0));
@@ -94,13 +105,19 @@ fn shards_at_quota_run_with_a_consumer_each() {
 
 #[test]
 fn a_lost_batch_fails_the_run() {
-    assert_mismatch(Fault::Lost, &["ceiling", "--in-flight", "2", "--batch-records", "8"]);
+    assert_mismatch(
+        Fault::Lost,
+        &["ceiling", "--in-flight", "2", "--batch-records", "8", "--closed-loop"],
+    );
     assert_mismatch(Fault::Lost, &["latency", "--rate", "500"]);
 }
 
 #[test]
 fn a_batch_with_the_bytes_of_another_fails_the_run() {
-    assert_mismatch(Fault::Replaced, &["ceiling", "--in-flight", "2", "--batch-records", "8"]);
+    assert_mismatch(
+        Fault::Replaced,
+        &["ceiling", "--in-flight", "2", "--batch-records", "8", "--closed-loop"],
+    );
     assert_mismatch(Fault::Replaced, &["latency", "--rate", "500"]);
 }
 
@@ -135,7 +152,7 @@ fn the_tool_reaches_the_rates_that_it_is_to_measure() {
         println!("{}", String::from_utf8_lossy(&output.stdout));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    run(&["ceiling", "--in-flight", "4"]);
+    run(&["ceiling", "--in-flight", "4", "--closed-loop"]);
     run(&["ceiling", "--connections", "64", "--writers", "64", "--batch-records", "1"]);
     run(&["latency", "--rate", "3000", "--consumers", "1,20"]);
     run(&["shards", "--shards", "50"]);
