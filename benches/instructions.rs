@@ -49,9 +49,9 @@ const STEPS: [(&str, Step); 10] = [
     ("hash a partition key", hash_key),
     ("find a sequence in an index", look_up),
     ("stage and commit 64 x 1 KiB", stage_and_commit),
-    ("push a commit to 1", |times| push(times, 1)),
-    ("push a commit to 5", |times| push(times, 5)),
-    ("push a commit to 20", |times| push(times, 20)),
+    ("append a commit and push it to 1", |times| push(times, 1)),
+    ("append a commit and push it to 5", |times| push(times, 5)),
+    ("append a commit and push it to 20", |times| push(times, 20)),
     ("decode PutRecords, JSON, 100 x 1 KiB", |times| decode(times, Format::Json)),
     ("decode PutRecords, CBOR, 100 x 1 KiB", |times| decode(times, Format::Cbor)),
 ];

@@ -235,7 +235,7 @@ mod tests {
     fn sides(n: usize, base: f64, new: f64) -> (Vec<Run>, Vec<Run>) {
         // ABBA.
         let at = |i: usize, first: bool| {
-            (10 * i + if first == (i.is_multiple_of(2)) { 0 } else { 5 }) as u64
+            (10 * i + if first == i.is_multiple_of(2) { 0 } else { 5 }) as u64
         };
         let base = (0..n).map(|i| run(at(i, true), i, base)).collect();
         (base, (0..n).map(|i| run(at(i, false), i + 2, new)).collect())
