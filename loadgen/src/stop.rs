@@ -1,4 +1,5 @@
-//! Ctrl-C: the first ends the current run early and prints what there is, the second ends at once.
+//! Ctrl-C or SIGTERM: the first ends the current run early and prints what there is, the second
+//! ends at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,16 +11,19 @@ pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
 }
 
-/// From now on, Ctrl-C is noted here.
+/// From now on, both are noted here.
 pub fn watch() {
     let handler = on_interrupt as extern "C" fn(libc::c_int);
     // SAFETY: the handler does only what a signal handler may: an atomic store, and restoring the
     // default disposition.
-    unsafe { libc::signal(libc::SIGINT, handler as libc::sighandler_t) };
+    unsafe {
+        libc::signal(libc::SIGINT, handler as libc::sighandler_t);
+        libc::signal(libc::SIGTERM, handler as libc::sighandler_t);
+    }
 }
 
-extern "C" fn on_interrupt(_signal: libc::c_int) {
+extern "C" fn on_interrupt(signal: libc::c_int) {
     REQUESTED.store(true, Ordering::Relaxed);
     // SAFETY: signal(2) is async-signal-safe.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
 }

@@ -4,6 +4,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use shardway::base::stream::Durability;
 
+use crate::ceiling::CeilingRow;
 use crate::floor::Floor;
 use crate::latency::Percentiles;
 use crate::report::{
@@ -20,6 +21,14 @@ pub fn print(report: &Report) {
     if !report.rows.is_empty() {
         println!("\nResults (every record read back and verified)");
         println!("{}", row_table(&report.rows));
+        if report.rows.iter().any(|row| row.open_loop) {
+            println!("\nLatencies, from the intended send");
+            println!("{}", latency_table(&report.rows));
+        }
+    }
+    if !report.ceilings.is_empty() {
+        println!("\nCeilings: the highest rate that lasts without a growing backlog");
+        println!("{}", ceiling_table(&report.ceilings));
     }
     if let Some(life) = &report.life {
         println!("\nThe life of a stream: each step under load, as its writers saw it");
@@ -149,6 +158,41 @@ fn row_table(rows: &[Row]) -> Table {
     table
 }
 
+fn latency_table(rows: &[Row]) -> Table {
+    let mut table =
+        new_table(&["scenario", "of", "p50", "p90", "p99", "p99.9", "p99.99", "max", "records"]);
+    for row in rows {
+        for (kind, of) in [("ack", &row.ack), ("push", &row.push)] {
+            let Some(p) = of else { continue };
+            let times = [p.p50_ns, p.p90_ns, p.p99_ns, p.p999_ns, p.p9999_ns, p.max_ns];
+            let mut cells = vec![Cell::new(&row.scenario), Cell::new(kind)];
+            cells.extend(times.map(|ns| number(time(ns))));
+            cells.push(number(p.records.to_string()));
+            table.add_row(cells);
+        }
+    }
+    table
+}
+
+fn ceiling_table(ceilings: &[CeilingRow]) -> Table {
+    let header = ["scenario", "records/s", "MB/s", "a shard", "a core", "closed loop", ""];
+    let mut table = new_table(&header);
+    for ceiling in ceilings {
+        let rate = |rate: f64| number(format!("{rate:.0}"));
+        let core = ceiling.records_per_s_and_core;
+        table.add_row(vec![
+            Cell::new(&ceiling.scenario),
+            rate(ceiling.records_per_s),
+            number(format!("{:.1}", ceiling.mb_per_s)),
+            rate(ceiling.records_per_s_and_shard),
+            core.map_or(number("?".to_owned()), rate),
+            rate(ceiling.closed_loop_records_per_s),
+            Cell::new(if ceiling.confirmed { "confirmed" } else { "NOT CONFIRMED" }),
+        ]);
+    }
+    table
+}
+
 fn load(row: &Row) -> String {
     let mut text = String::new();
     if row.protocol == Protocol::Http {
@@ -224,6 +268,22 @@ mod tests {
         assert_eq!(time(95_400), "95.4 us");
         assert_eq!(time(19_540_000), "19.54 ms");
         assert_eq!(time(2_500_000_000), "2.50 s");
+    }
+
+    #[test]
+    fn a_ceiling_that_no_run_confirmed_is_marked() {
+        let ceiling = CeilingRow {
+            scenario: "x".to_owned(),
+            records_per_s: 900.0,
+            records_per_s_and_shard: 450.0,
+            records_per_s_and_core: None,
+            mb_per_s: 0.9,
+            confirmed: false,
+            closed_loop_records_per_s: 1_000.0,
+            tried: Vec::new(),
+        };
+        let text = ceiling_table(&[ceiling]).to_string();
+        assert!(text.contains("NOT CONFIRMED") && text.contains("450"), "{text}");
     }
 
     #[test]

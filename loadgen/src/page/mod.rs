@@ -70,7 +70,9 @@ fn section(file: &ResultFile) -> String {
     if !file.rows.is_empty() {
         html += "<h3>Results</h3>\n";
         html += &rows(&file.rows);
-        html += &targets(&file.rows);
+    }
+    html += &targets(file);
+    if !file.rows.is_empty() {
         html += "<h3>Plots</h3>\n";
         html += &plots::figures(file);
     }
@@ -154,11 +156,11 @@ fn load(row: &Row) -> String {
     text
 }
 
-fn targets(rows: &[Row]) -> String {
-    let lines: Vec<Vec<String>> = rows
-        .iter()
-        .flat_map(|row| row.targets.iter().map(move |target| (row, target)))
-        .map(|(row, target)| {
+fn targets(file: &ResultFile) -> String {
+    let lines: Vec<Vec<String>> = file
+        .targets()
+        .into_iter()
+        .map(|(run, target)| {
             let Target { what, value, limit, at_most, met } = target;
             let sign = if *at_most { "&le;" } else { "&ge;" };
             let word = if *met {
@@ -167,7 +169,7 @@ fn targets(rows: &[Row]) -> String {
                 "<span class=\"bad\">MISSED</span>"
             };
             let value = format!("{} {sign} {}", grouped(*value), grouped(*limit));
-            vec![escape(&row.scenario), escape(what), value, word.to_owned()]
+            vec![escape(run), escape(what), value, word.to_owned()]
         })
         .collect();
     if lines.is_empty() {

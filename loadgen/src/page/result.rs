@@ -30,6 +30,11 @@ pub struct ResultFile {
     pub floor: Option<Floor>,
     pub rows: Vec<Row>,
     pub ceilings: Vec<Ceiling>,
+    pub life: Option<Life>,
+    pub quota: Vec<Section>,
+    pub cost: Vec<Section>,
+    pub many_shards: Option<Section>,
+    pub subscriptions: Option<Section>,
     pub verdict: Option<Verdict>,
     pub complete: bool,
     pub failure: Option<String>,
@@ -93,6 +98,20 @@ pub struct LoopbackFloor {
 #[serde(default)]
 pub struct Verdict {
     pub text: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Life {
+    pub records: u64,
+    pub pauses: Option<Latencies>,
+    pub targets: Vec<Target>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Section {
+    pub targets: Vec<Target>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -218,6 +237,26 @@ impl ResultFile {
             )),
             _ => Ok(file),
         }
+    }
+}
+
+impl ResultFile {
+    /// Every target, with the name of what it is about.
+    #[must_use]
+    pub fn targets(&self) -> Vec<(&str, &Target)> {
+        let of = |name, targets| std::iter::repeat(name).zip::<&Vec<Target>>(targets);
+        let rows = self.rows.iter().flat_map(|row| of(row.scenario.as_str(), &row.targets));
+        let life = self.life.iter().flat_map(|life| of("life", &life.targets));
+        let sections = [
+            ("quota", self.quota.iter().collect::<Vec<_>>()),
+            ("cost", self.cost.iter().collect()),
+            ("many shards", self.many_shards.iter().collect()),
+            ("subscriptions", self.subscriptions.iter().collect()),
+        ];
+        let sections = sections.into_iter().flat_map(|(name, sections)| {
+            sections.into_iter().flat_map(move |section| of(name, &section.targets))
+        });
+        rows.chain(life).chain(sections).collect()
     }
 }
 

@@ -15,7 +15,8 @@ const STEAL_PERCENT: f64 = 2.0;
 #[must_use]
 pub fn verdict(file: &ResultFile) -> String {
     let mut html = "<div class=\"verdict\">\n".to_owned();
-    let lead = push(file).or_else(|| throughput(file)).or_else(|| floor(file));
+    let lead = push(file).or_else(|| throughput(file)).or_else(|| life(file));
+    let lead = lead.or_else(|| floor(file));
     html += &format!("<p class=\"lead\">{}</p>\n", lead.unwrap_or_else(nothing));
     if push(file).is_some() {
         html += &throughput(file).map_or(String::new(), |text| format!("<p>{text}</p>\n"));
@@ -54,6 +55,22 @@ fn push(file: &ResultFile) -> Option<String> {
         time(push.p99_ns),
         time(push.p50_ns),
         escape(&row.scenario)
+    ))
+}
+
+/// What became of records while their shards were split and merged.
+fn life(file: &ResultFile) -> Option<String> {
+    let life = file.life.as_ref()?;
+    let pauses = life.pauses.as_ref().map_or(String::new(), |pauses| {
+        format!(
+            " Writers whose shards were closed waited <b>{}</b> at most in 99 of 100 cases.",
+            time(pauses.p99_ns)
+        )
+    });
+    Some(format!(
+        "While shards were split and merged, {} records were acknowledged, and both readers got \
+         each of them once and in order.{pauses}",
+        grouped(life.records as f64)
     ))
 }
 
@@ -124,11 +141,11 @@ fn many(file: &ResultFile) -> Option<String> {
 }
 
 fn targets(file: &ResultFile) -> Option<String> {
-    let all: Vec<_> = file.rows.iter().flat_map(|row| &row.targets).collect();
+    let all = file.targets();
     if all.is_empty() {
         return None;
     }
-    let missed = all.iter().filter(|target| !target.met).count();
+    let missed = all.iter().filter(|(_, target)| !target.met).count();
     Some(if missed == 0 {
         format!("<span class=\"good\">All {} targets are met.</span>", all.len())
     } else {
@@ -210,7 +227,7 @@ ends a run without a result.</dd></dl>\n";
 
 #[cfg(test)]
 mod tests {
-    use super::super::result::{Host, Latencies, Target};
+    use super::super::result::{Host, Latencies, Life, Target};
     use super::*;
 
     fn file(push_ns: u64) -> ResultFile {
@@ -260,6 +277,14 @@ mod tests {
         assert!(verdict(&file).contains("1 of 2 targets are missed"));
         file.rows[0].targets = vec![target(true)];
         assert!(verdict(&file).contains("All 1 targets are met"));
+    }
+
+    #[test]
+    fn a_life_is_told_by_its_records_and_pauses() {
+        let pauses = Latencies { p99_ns: 7_000_000, ..Latencies::default() };
+        let life = Life { records: 12_345, pauses: Some(pauses), ..Life::default() };
+        let text = verdict(&ResultFile { life: Some(life), ..ResultFile::default() });
+        assert!(text.contains("12,345 records") && text.contains("7.00 ms"), "{text}");
     }
 
     #[test]

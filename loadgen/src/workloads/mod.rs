@@ -1,6 +1,6 @@
 //! Workloads as files: what is measured is written down, shipped with the program, and the same for
 //! every server and protocol. `loadgen workload --list` names those inside; any TOML file of the
-//! same form ([`spec`]) does as well.
+//! same form ([`spec`], `loadgen/WORKLOADS.md`) does as well.
 
 mod native;
 mod over_http;

@@ -1,8 +1,12 @@
 //! What is left behind: result files of every kind, and pages of them.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use shardway::wire::Opcode;
 
 use super::{Fault, fake_server, loadgen, report, rows};
 
@@ -88,4 +92,26 @@ fn rows_say_how_they_were_offered() {
         let words = ["latency", "--rate", "500", "--arrival", arrival];
         assert_eq!(rows(Fault::None, &words)[0]["arrival"], arrival);
     }
+}
+
+#[test]
+fn an_interrupted_run_still_writes_what_it_has() {
+    let (server, news) = fake_server::start_with_news(Fault::None);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["latency", "--rate", "500", "--warmup", "0", "--duration", "600", "--no-floor"])
+        .args(["--json", "-", "--server", &server.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let puts = news.iter().filter(|opcode| *opcode == Opcode::Put);
+    assert_eq!(puts.take(50).count(), 50, "it measures");
+    let pid = child.id().to_string();
+    let killed = Command::new("kill").args(["-INT", &pid]).status().expect("kill starts");
+    assert!(killed.success());
+    let mut text = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut text).expect("a report");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(report["complete"], false);
+    assert!(report["rows"][0]["ack"]["records"].as_u64() >= Some(40), "{report:#}");
 }

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -47,15 +48,21 @@ pub enum Fault {
 
 /// Starts a server on a free port; it runs until the process ends.
 pub fn start(fault: Fault) -> SocketAddr {
+    start_with_news(fault).0
+}
+
+/// The same, and what is asked of it.
+pub fn start_with_news(fault: Fault) -> (SocketAddr, Receiver<Opcode>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("bound");
     listener.set_nonblocking(true).expect("a socket");
-    thread::spawn(move || serve(&listener, fault));
-    address
+    let (tell, news) = channel();
+    thread::spawn(move || serve(&listener, fault, &tell));
+    (address, news)
 }
 
 /// One thread for all connections, as a core of the real server has.
-fn serve(listener: &TcpListener, fault: Fault) {
+fn serve(listener: &TcpListener, fault: Fault, tell: &Sender<Opcode>) {
     let mut state = State::new(fault);
     let mut connections: Vec<Connection> = Vec::new();
     let mut buffer = vec![0; RECEIVE_BYTES];
@@ -66,7 +73,7 @@ fn serve(listener: &TcpListener, fault: Fault) {
             connections.push(Connection::new(stream));
         }
         connections.retain_mut(|connection| {
-            let alive = connection.turn(&mut state, &mut buffer);
+            let alive = connection.turn(&mut state, &mut buffer, tell);
             if alive == Some(true) {
                 idle_turns = 0;
             }
@@ -102,7 +109,12 @@ impl Connection {
     }
 
     /// Reads, answers, writes. None when the client is gone, else whether there was anything.
-    fn turn(&mut self, state: &mut State, buffer: &mut [u8]) -> Option<bool> {
+    fn turn(
+        &mut self,
+        state: &mut State,
+        buffer: &mut [u8],
+        tell: &Sender<Opcode>,
+    ) -> Option<bool> {
         let read = self.stream.read(buffer);
         match &read {
             Ok(0) => return None,
@@ -118,6 +130,8 @@ impl Connection {
             if end > self.received.len() {
                 break;
             }
+            // Most tests do not listen.
+            let _ = tell.send(header.opcode);
             state.request(&header, &self.received[payload..end], &self.out);
             at = end;
         }
