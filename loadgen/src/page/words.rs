@@ -76,11 +76,8 @@ fn life(file: &ResultFile) -> Option<String> {
 
 fn throughput(file: &ResultFile) -> Option<String> {
     let row = file.rows.iter().max_by(|a, b| a.mb_per_s.total_cmp(&b.mb_per_s))?;
-    let shards = if row.shards == 1 {
-        "One shard".to_owned()
-    } else {
-        format!("{} shards", grouped(f64::from(row.shards)))
-    };
+    let shards =
+        if row.shards == 1 { "One shard".to_owned() } else { format!("{} shards", row.shards) };
     let promise = match row.durability.as_deref() {
         Some("durable") => "each on stable storage before it was acknowledged",
         Some("written") => "acknowledged when written, not yet on stable storage",
