@@ -83,3 +83,59 @@ impl Queues {
         queue.used += time.as_nanos() as u64 * 1000 / u64::from(queue.shares);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::super::task::{Remote, TaskId};
+    use super::*;
+
+    const TURN: Duration = Duration::from_micros(20);
+
+    fn task(queue: QueueId) -> Arc<Header> {
+        let bell = File::open("/dev/null").unwrap().into();
+        let id = TaskId { slot: 0, generation: 0 };
+        Header::ready(id, queue, Arc::new(Remote::new(bell)))
+    }
+
+    /// Lets each of these queues have a task that is always ready; the turns of each.
+    fn turns<const N: usize>(queues: &mut Queues, ids: [QueueId; N], of: usize) -> [usize; N] {
+        ids.iter().for_each(|id| queues.push(task(*id)));
+        let mut turns = [0; N];
+        for _ in 0..of {
+            let (queue, ready) = queues.next().unwrap();
+            assert_eq!(ready, 1);
+            let task = queues.pop(queue).unwrap();
+            queues.push(task);
+            if queues.others_wait(queue) {
+                queues.charge(queue, TURN);
+            }
+            turns[ids.iter().position(|id| *id == queue).unwrap()] += 1;
+        }
+        ids.iter().for_each(|id| drop(queues.pop(*id)));
+        turns
+    }
+
+    #[test]
+    fn a_queue_with_a_tenth_of_the_shares_gets_a_tenth_of_the_turns() {
+        let mut queues = Queues::new();
+        let (many, few) = (queues.add(1000), queues.add(100));
+        let [of_many, of_few] = turns(&mut queues, [many, few], 1100);
+        assert!((990..=1010).contains(&of_many), "{of_many} against {of_few}");
+    }
+
+    #[test]
+    fn a_queue_that_was_idle_has_saved_nothing_up_and_lost_nothing() {
+        let mut queues = Queues::new();
+        let (steady, late) = (queues.add(100), queues.add(100));
+        let other = queues.add(100);
+        turns(&mut queues, [steady, other], 10_000);
+        let [of_steady, of_late] = turns(&mut queues, [steady, late], 100);
+        assert!((49..=51).contains(&of_late), "{of_late} against {of_steady}");
+        // Alone it pays nothing, and so it has not fallen behind either.
+        turns(&mut queues, [late], 10_000);
+        let [of_steady, of_late] = turns(&mut queues, [steady, late], 100);
+        assert!((49..=51).contains(&of_late), "{of_late} against {of_steady}");
+    }
+}

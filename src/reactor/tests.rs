@@ -202,31 +202,6 @@ fn an_operation_that_is_given_up_ends_with_the_core() {
 }
 
 #[test]
-fn a_queue_with_a_tenth_of_the_shares_gets_a_tenth_of_the_cpu() {
-    let (many, few) = on_a_core(0, || async {
-        let over = Rc::new(Cell::new(false));
-        let work = |queue: QueueId| {
-            let over = over.clone();
-            spawn_into(queue, async move {
-                let mut turns = 0u64;
-                while !over.get() {
-                    let start = Instant::now();
-                    while start.elapsed() < Duration::from_micros(20) {}
-                    turns += 1;
-                    pause().await;
-                }
-                turns
-            })
-        };
-        let (many, few) = (work(queue(1000)), work(queue(100)));
-        sleep(Duration::from_millis(300)).await;
-        over.set(true);
-        (many.await, few.await)
-    });
-    assert!(few > 0 && (5 * few..20 * few).contains(&many), "{many} turns against {few}");
-}
-
-#[test]
 fn a_busy_core_looks_at_its_ring_all_the_same() {
     let done = on_a_core(0, || async {
         let over = Rc::new(Cell::new(false));
