@@ -1,6 +1,6 @@
 //! The loop of a core.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -15,12 +15,14 @@ use std::time::{Duration, Instant};
 use super::blocking::Helper;
 use super::buffers::Pool;
 use super::queue::{QueueId, Queues};
-use super::ring::{Ring, VISIT_EVERY};
+use super::ring::Ring;
 use super::task::{Header, Outcome, Remote, Task, TaskId};
 use super::timers::Timers;
 
 /// Tasks of one queue that run before the others are looked at.
 const TASKS_PER_TURN: usize = 64;
+/// While tasks are ready, the ring is visited this often.
+const VISIT_EVERY: Duration = Duration::from_micros(100);
 /// An idle core wakes up at least this often.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
@@ -63,7 +65,6 @@ struct Core {
     helper: Helper,
     pool: Rc<Pool>,
     spin: Duration,
-    busy: Cell<Duration>,
 }
 
 thread_local! {
@@ -110,18 +111,6 @@ pub(super) fn make_ready(task: &Arc<Header>, of: &Arc<Remote>) -> bool {
 pub(super) fn cancel(id: TaskId) {
     // Dropped when nothing is borrowed: it may do anything.
     drop(on_core(|core| core.tasks.borrow_mut().remove(id)));
-}
-
-/// Whether this thread is a core.
-#[must_use]
-pub fn is_core() -> bool {
-    with_core(|_| ()).is_some()
-}
-
-/// How long tasks of this core have run, in all.
-#[must_use]
-pub fn busy() -> Duration {
-    on_core(|core| core.busy.get())
 }
 
 /// Makes a queue of this core. The main queue has 1000 shares.
@@ -179,18 +168,15 @@ where
     }
 }
 
-/// What a panic must not drop: the kernel may still write to it.
-struct Running(ManuallyDrop<Rc<Core>>);
-
 fn run<F: Future<Output = ()> + 'static>(main: impl FnOnce() -> F) {
     let core = CORE.with_borrow(|core| core.clone().expect("it was just set"));
-    // A panic leaves everything as it is, down to the thread's end: tasks, buffers, ring.
-    let core = Running(ManuallyDrop::new(core));
+    // A panic leaves tasks, buffers and ring as they are: the kernel may still write there.
+    let core = ManuallyDrop::new(core);
     let main = pin!(spawn(main()));
-    core.0.run_until(|| main.outcome.is_over());
-    core.0.end();
+    core.run_until(|| main.outcome.is_over());
+    core.end();
     CORE.set(None);
-    drop(ManuallyDrop::into_inner(core.0));
+    drop(ManuallyDrop::into_inner(core));
 }
 
 impl Core {
@@ -218,7 +204,6 @@ impl Core {
             helper: Helper::start(&settings.name)?,
             pool,
             spin: settings.spin,
-            busy: Cell::default(),
         })
     }
 
@@ -277,7 +262,6 @@ impl Core {
                 break;
             }
         }
-        self.busy.set(self.busy.get() + (before - start));
         (worked, before)
     }
 

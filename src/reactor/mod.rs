@@ -25,7 +25,7 @@ mod timers;
 
 pub use blocking::blocking;
 pub use buffers::Buffer;
-pub use executor::{Settings, busy, is_core, queue, spawn, spawn_into, start};
+pub use executor::{Settings, queue, spawn, spawn_into, start};
 pub use queue::QueueId;
 pub use ring::{close, open, read_at, readable, sync_data, write_at};
 pub use task::Task;

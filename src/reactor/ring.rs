@@ -19,9 +19,6 @@ use io_uring::{IoUring, opcode, squeue};
 use super::buffers::{Buffer, Pool};
 use super::executor;
 
-/// While tasks are ready, the ring is visited this often.
-pub(super) const VISIT_EVERY: Duration = Duration::from_micros(100);
-
 /// Operations that one visit submits. More of them make visits of their own.
 const ENTRIES: u32 = 256;
 /// Completions that wait to be taken. The kernel keeps more in memory of its own.
