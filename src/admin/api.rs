@@ -12,7 +12,6 @@ use crate::catalog::{ShardView, StreamView, View};
 use crate::fanout::SubscriptionStats;
 use crate::metrics::{CoreMetrics, Counter, Gauge, Histogram};
 use crate::service::StreamLoad;
-use crate::service::stats::load_percent;
 use crate::wire::shards::ShardStats;
 
 /// Hot shards that are listed.
@@ -198,7 +197,7 @@ pub fn stream_page(
 fn shard_of(stream: &StreamView, shard: &ShardView, stats: &ShardStats) -> Value {
     // A picture needs no more than a double has.
     let part = |key: u128| key as f64 / u128::MAX as f64;
-    let percent = shard.is_open().then(|| load_percent(stats, &stream.options.limits)).flatten();
+    let percent = shard.is_open().then(|| stats.load_percent(&stream.options.limits)).flatten();
     json!({
         "shard": shard.number.0,
         "core": shard.home.0,
@@ -207,7 +206,7 @@ fn shard_of(stream: &StreamView, shard: &ShardView, stats: &ShardStats) -> Value
         "closed": shard.closed.is_some(),
         "from": part(shard.range.start.0),
         "to": part(shard.range.end.0),
-        "records": stats.end.0.saturating_sub(stats.trim.0),
+        "records": stats.records(),
         "bytes": stats.bytes,
         "in_bytes_per_s": stats.in_bytes_per_s,
         "in_records_per_s": stats.in_records_per_s,

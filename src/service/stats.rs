@@ -7,19 +7,7 @@ use crate::base::stream::{ShardLimits, ShardLoad, StreamMode};
 use crate::fanout::SubscriptionStats;
 use crate::service::core::Core;
 use crate::service::report::{HotShard, StreamLoad};
-use crate::wire::shards::ShardStats;
-
-/// Above it a shard is hot.
-const HOT_PERCENT: u64 = 50;
-
-/// How much of what a shard admits comes in, in per cent: of bytes or of records, whichever is
-/// more. `None` without limits.
-#[must_use]
-pub fn load_percent(stats: &ShardStats, limits: &ShardLimits) -> Option<u64> {
-    let part = |rate: u64, limit: u64| rate.saturating_mul(100).checked_div(limit);
-    let bytes = part(stats.in_bytes_per_s, limits.in_bytes);
-    bytes.max(part(stats.in_records_per_s, limits.in_records))
-}
+use crate::wire::shards::{HOT_PERCENT, ShardStats};
 
 impl StreamLoad {
     /// Adds what another core says of the stream.
@@ -35,13 +23,13 @@ impl StreamLoad {
     }
 
     fn add(&mut self, shard: &ShardStats, limits: &ShardLimits) {
-        self.records += shard.end.0.saturating_sub(shard.trim.0);
+        self.records += shard.records();
         self.sum.bytes += shard.bytes;
         self.sum.in_bytes_per_s += shard.in_bytes_per_s;
         self.sum.in_records_per_s += shard.in_records_per_s;
         self.sum.throttled += shard.throttled;
         self.sum.subscriptions += shard.subscriptions;
-        if let Some(percent) = load_percent(shard, limits).filter(|load| *load > HOT_PERCENT) {
+        if let Some(percent) = shard.load_percent(limits).filter(|load| *load > HOT_PERCENT) {
             let ShardStats { number, in_bytes_per_s, in_records_per_s, .. } = *shard;
             self.hot.push(HotShard { shard: number, percent, in_bytes_per_s, in_records_per_s });
         }

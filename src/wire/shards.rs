@@ -3,6 +3,7 @@
 use super::codec::{Decode, DecodeError, Reader, Writer};
 use crate::base::ids::{CoreId, Millis, Seq, ShardNumber, StreamUuid};
 use crate::base::limits::{CONTROL_PAYLOAD_MAX, STREAM_SHARDS_MAX};
+use crate::base::stream::ShardLimits;
 use crate::record::{HashKey, HashRange};
 
 /// Shards in one page of a description, a listing or counts (AWS: 1,000 and 10,000).
@@ -280,7 +281,25 @@ pub struct ShardStats {
     pub subscriptions: u32,
 }
 
+/// A shard that takes in more than so many per cent of what it admits is hot.
+pub const HOT_PERCENT: u64 = 50;
+
 impl ShardStats {
+    /// Records that are kept.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.end.0.saturating_sub(self.trim.0)
+    }
+
+    /// How much of what a shard with these limits admits comes in, in per cent: of bytes or of
+    /// records, whichever is more. `None` without limits.
+    #[must_use]
+    pub fn load_percent(&self, limits: &ShardLimits) -> Option<u64> {
+        let part = |rate: u64, limit: u64| rate.saturating_mul(100).checked_div(limit);
+        let bytes = part(self.in_bytes_per_s, limits.in_bytes);
+        bytes.max(part(self.in_records_per_s, limits.in_records))
+    }
+
     fn write(&self, w: &mut Writer<'_>) {
         w.u32(self.number.0).u32(self.subscriptions);
         w.u64(self.trim.0).u64(self.end.0).u64(self.bytes);
@@ -409,4 +428,26 @@ pub(super) fn read_optional_number(
 
 fn read_range(r: &mut Reader<'_>) -> Result<HashRange, DecodeError> {
     Ok(HashRange { start: HashKey(r.u128("start")?), end: HashKey(r.u128("end")?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn load_is_the_greater_part_of_the_limits_for_bytes_and_records() {
+        let load = |bytes, records, limits| {
+            let stats = ShardStats {
+                in_bytes_per_s: bytes,
+                in_records_per_s: records,
+                ..ShardStats::default()
+            };
+            stats.load_percent(&limits)
+        };
+        assert_eq!(load(512 << 10, 100, ShardLimits::AWS), Some(50));
+        assert_eq!(load(1000, 780, ShardLimits::AWS), Some(78));
+        assert_eq!(load(1000, 780, ShardLimits::OFF), None);
+        let records_only = ShardLimits { in_bytes: 0, ..ShardLimits::AWS };
+        assert_eq!(load(u64::MAX, 10, records_only), Some(1));
+    }
 }

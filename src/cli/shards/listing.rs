@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use crate::base::ids::{CoreId, ShardNumber};
-use crate::base::stream::ShardLimits;
 use crate::cli::failure::Failure;
 use crate::client::Client;
-use crate::wire::shards::{ShardDescription, ShardFilter, ShardStats};
+use crate::wire::shards::{HOT_PERCENT, ShardDescription, ShardFilter, ShardStats};
 use crate::wire::streams::{DescribeStream, StreamSummary};
 
 /// See the module.
@@ -51,47 +50,11 @@ impl Listing {
     /// limits or stats.
     pub(super) fn load_of(&self, shard: &ShardDescription) -> Option<u64> {
         let stats = self.stats_of(shard).filter(|_| shard.is_open())?;
-        load(&stats, &self.stream.options.limits)
+        stats.load_percent(&self.stream.options.limits)
     }
 
     /// Whether more than half of what a shard admits comes in.
     pub(super) fn is_hot(&self, shard: &ShardDescription) -> bool {
         self.load_of(shard).is_some_and(|percent| percent > HOT_PERCENT)
-    }
-}
-
-/// Records that are kept.
-pub(super) fn records(stats: &ShardStats) -> u64 {
-    stats.end.0.saturating_sub(stats.trim.0)
-}
-
-fn load(stats: &ShardStats, limits: &ShardLimits) -> Option<u64> {
-    let part = |rate: u64, limit: u64| rate.saturating_mul(100).checked_div(limit);
-    let bytes = part(stats.in_bytes_per_s, limits.in_bytes);
-    bytes.max(part(stats.in_records_per_s, limits.in_records))
-}
-
-/// Above it a shard is hot.
-const HOT_PERCENT: u64 = 50;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn load_is_the_greater_part_of_the_limits_for_bytes_and_records() {
-        let load = |bytes, records, limits| {
-            let stats = ShardStats {
-                in_bytes_per_s: bytes,
-                in_records_per_s: records,
-                ..ShardStats::default()
-            };
-            load(&stats, &limits)
-        };
-        assert_eq!(load(512 << 10, 100, ShardLimits::AWS), Some(50));
-        assert_eq!(load(1000, 780, ShardLimits::AWS), Some(78));
-        assert_eq!(load(1000, 780, ShardLimits::OFF), None);
-        let records_only = ShardLimits { in_bytes: 0, ..ShardLimits::AWS };
-        assert_eq!(load(u64::MAX, 10, records_only), Some(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::listing::{Listing, records};
+use super::listing::Listing;
 use crate::cli::shard::ShardShape;
 use crate::cli::time::format_time;
 use crate::wire::shards::{ShardDescription, ShardStats};
@@ -70,7 +70,7 @@ impl StatsShape {
         StatsShape {
             first_sequence: stats.trim.0,
             next_sequence: stats.end.0,
-            records: records(stats),
+            records: stats.records(),
             bytes: stats.bytes,
             in_bytes_per_second: stats.in_bytes_per_s,
             in_records_per_second: stats.in_records_per_s,

@@ -8,7 +8,7 @@ use indicatif::{HumanBytes, HumanCount};
 
 use super::Keys;
 use super::fold::{Line, fold};
-use super::listing::{Listing, records};
+use super::listing::Listing;
 use super::tree::{Row, draw};
 use crate::base::stream::ShardLimits;
 use crate::cli::output::{lines_of, table};
@@ -108,7 +108,7 @@ impl Sketch<'_> {
         let mut notes = None;
         if let Some(stats) = self.listing.stats_of(shard) {
             let (bytes, per_s) = (HumanBytes(stats.bytes), HumanBytes(stats.in_bytes_per_s));
-            cells.extend([HumanCount(records(&stats)).to_string(), bytes.to_string()]);
+            cells.extend([HumanCount(stats.records()).to_string(), bytes.to_string()]);
             // Nothing comes into a closed shard.
             cells.extend(match shard.is_open() {
                 true => [per_s.to_string(), HumanCount(stats.in_records_per_s).to_string()],
@@ -206,7 +206,7 @@ impl Sum {
             sum.range.start = sum.range.start.min(shard.range.start);
             sum.range.end = sum.range.end.max(shard.range.end);
             let stats = listing.stats_of(shard).unwrap_or_default();
-            sum.records += records(&stats);
+            sum.records += stats.records();
             sum.bytes += stats.bytes;
             // What a closed shard took in during the last minute is history.
             if shard.is_open() {
